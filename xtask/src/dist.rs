@@ -1,7 +1,10 @@
-//! `xtask dist`: static binaries, checked and packed with man pages, completions and checksums.
+//! `xtask dist`: static binaries, checked and packed as .deb, .rpm and tar, with checksums and a bill of materials.
 
 mod archive;
 mod elf;
+mod notices;
+mod package;
+mod sizes;
 mod toolchain;
 
 use std::path::{Path, PathBuf};
@@ -18,20 +21,22 @@ pub(crate) struct Args {
     /// Target to build for [default: arm64, musl if the machine has its libraries, else glibc]
     #[arg(long, value_enum, value_name = "TARGET")]
     target: Option<Target>,
-    /// Directory of the archive and its unpacked tree [default: target/dist]
+    /// Directory of the packages, the archive and its unpacked tree [default: target/dist]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Print each binary's size, limit, linkage and machine
+    /// Print each binary's size, its growth since xtask/data/sizes.toml, its limit, linkage and machine
     #[arg(long)]
     report: bool,
+    /// Record the sizes in xtask/data/sizes.toml
+    #[arg(long)]
+    save_sizes: bool,
+    /// Sign SHA256SUMS with this key of gpg, as SHA256SUMS.asc
+    #[arg(long, value_name = "KEY")]
+    sign_key: Option<String>,
+    /// If no Rust here can build for the target, run the line that installs what is missing
+    #[arg(long)]
+    install_toolchain: bool,
 }
-
-/// The size limit of an arm64 binary, in bytes.
-const SIZE_LIMIT: u64 = 2 << 20;
-
-/// Higher limits for binaries that link cryptography, TLS, gRPC or netlink: name and limit.
-const SIZE_LIMITS: &[(&str, u64)] =
-    &[("edge-certgen", 3 << 20), ("edge-cni", 3 << 20), ("edge-crio", 5 << 20), ("edge-reset", 4 << 20)];
 
 /// Scripts that combine the utilities, which they find in ../bin.
 pub(crate) const SCRIPTS: &[&str] =
@@ -54,6 +59,9 @@ pub(crate) struct Built {
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    if args.install_toolchain {
+        toolchain::install(args.target)?;
+    }
     let toolchain = Toolchain::choose(args.target)?;
     println!("target    {}", toolchain.target());
     println!("toolchain {}", toolchain.described());
@@ -61,11 +69,51 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let out = out.unwrap_or_else(|| workspace.target.join("dist"));
     let built = build(workspace, &toolchain, &out)?;
     if args.report {
-        print!("{}", report(&built.binaries));
+        print!("{}", sizes::report(workspace, &built.binaries, toolchain.target())?);
+    }
+    if args.save_sizes {
+        sizes::save(workspace, &built.binaries, toolchain.target())?;
     }
     println!("tree      {}", built.tree.display());
     println!("archive   {}", built.archive.display());
+    for name in publish(workspace, &toolchain, &built, &out)? {
+        println!("package   {}", out.join(name).display());
+    }
+    archive::write_sums_of(&out, &released(&out, &workspace.version)?)?;
+    println!("sums      {}", out.join(archive::SUMS).display());
+    if let Some(key) = &args.sign_key {
+        println!("signature {}", archive::sign(&out, key)?.display());
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the packages, the compressed archive and the bill of materials of a build in `out`; their names.
+fn publish(workspace: &Workspace, toolchain: &Toolchain, built: &Built, out: &Path) -> Result<Vec<String>> {
+    let target = toolchain.target();
+    let stem = format!("edgeutils-{}-{target}", workspace.version);
+    let mut names = package::make(workspace, &built.tree, target, out, archive::epoch(workspace)?)?;
+    let (archive, bill) = (format!("{stem}.tar.gz"), format!("{stem}.cdx.json"));
+    write(&out.join(&archive), package::gzip(&read(&built.archive)?)?)?;
+    let crates = notices::linked(workspace, &target.to_string())?;
+    write(&out.join(&bill), notices::bill(&crates, &workspace.version))?;
+    names.extend([archive, bill]);
+    Ok(names)
+}
+
+/// The files of this version in `out`, of every target that was built there.
+fn released(out: &Path, version: &str) -> Result<Vec<PathBuf>> {
+    let cannot = || format!("cannot list {}", out.display());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(out).with_context(cannot)? {
+        let name = entry.with_context(cannot)?.file_name().to_string_lossy().into_owned();
+        let is_ours =
+            name.starts_with(&format!("edgeutils_{version}_")) || name.starts_with(&format!("edgeutils-{version}-"));
+        if is_ours && [".deb", ".rpm", ".tar.gz", ".cdx.json"].iter().any(|suffix| name.ends_with(suffix)) {
+            names.push(PathBuf::from(name));
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Builds every utility, checks each binary, and packs them into `out`.
@@ -74,13 +122,24 @@ pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain, out: &Path) ->
     let tree = out.join(&stem);
     remove_tree(&tree)?;
     let binaries = compile(workspace, toolchain, &tree.join("bin"))?;
+    sizes::check_total(&binaries, toolchain.target().machine())?;
     man::write_all(&tree)?;
-    for name in [&["LICENSE", "README.md"], SCRIPTS].concat() {
-        write(&tree.join(name), read(&workspace.root.join(name))?)?;
+    for name in ["CHANGELOG.md", "LICENSE", "README.md"].map(PathBuf::from) {
+        write(&tree.join(&name), read(&workspace.root.join(&name))?)?;
     }
+    for dir in ["docs", "scripts"] {
+        for name in archive::files(&workspace.root.join(dir))? {
+            // The hook is for a clone of the repository.
+            if name != Path::new("pre-commit.sh") {
+                write(&tree.join(dir).join(&name), read(&workspace.root.join(dir).join(&name))?)?;
+            }
+        }
+    }
+    let crates = notices::linked(workspace, &toolchain.target().to_string())?;
+    write(&tree.join("copyright"), notices::copyright(&crates)?)?;
     archive::write_sums(&tree)?;
     let archive = out.join(format!("{stem}.tar"));
-    archive::pack(&tree, &stem, &archive, archive::epoch()?)?;
+    archive::pack(&tree, &stem, &archive, archive::epoch(workspace)?)?;
     Ok(Built { binaries, tree, archive })
 }
 
@@ -108,37 +167,11 @@ fn checked(name: &str, path: PathBuf, target: Target) -> Result<Binary> {
         bail!("{name} is not static: it needs {need}");
     }
     let size = bytes.len() as u64;
-    let limit = limit(name, kind.machine);
+    let limit = sizes::limit(name, kind.machine);
     if size > limit {
         bail!("{name} has {size} bytes, the limit is {limit}");
     }
     Ok(Binary { name: name.to_owned(), path, size, kind })
-}
-
-/// x86-64 code is a fifth larger.
-fn limit(name: &str, machine: elf::Machine) -> u64 {
-    let special = SIZE_LIMITS.iter().find(|(special, _)| *special == name);
-    let limit = special.map_or(SIZE_LIMIT, |(_, limit)| *limit);
-    match machine {
-        elf::Machine::Arm64 => limit,
-        elf::Machine::Amd64 => limit + limit / 4,
-    }
-}
-
-fn report(binaries: &[Binary]) -> String {
-    let kib = |bytes: u64| format!("{} KiB", bytes.div_ceil(1024));
-    let mut table = format!("{:<16} {:>9} {:>9}  {:<10}  machine\n", "binary", "size", "limit", "static");
-    for binary in binaries {
-        table.push_str(&format!(
-            "{:<16} {:>9} {:>9}  {:<10}  {}\n",
-            binary.name,
-            kib(binary.size),
-            kib(limit(&binary.name, binary.kind.machine)),
-            if binary.kind.pie { "yes, pie" } else { "yes" },
-            binary.kind.machine,
-        ));
-    }
-    table
 }
 
 #[cfg(test)]

@@ -24,18 +24,19 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("e2fsprogs", "debugfs", &["e2e", "bench"]),
     package("fish", "fish", &["stories"]),
     package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", &["dist", "qemu"]),
-    package("golang-go", "go", &["stories", "e2e"]),
+    package("golang-go", "go", &["stories", "dist", "package", "e2e"]),
     // gnupg itself only asks for these two: keys are made and exported by gpg, with its agent.
-    package("gpg", "gpg", &["stories", "e2e"]),
+    package("gpg", "gpg", &["stories", "package", "e2e"]),
     package("gpg-agent", "gpg-agent", &["stories", "e2e"]),
     package("iproute2", "ip", &["stories", "bench"]),
     package("ipset", "ipset", &["stories"]),
     package("iptables", "iptables-legacy", &["stories", "bench"]),
     // Only recommended by the compiler: the headers that ring's C code includes.
     package("libc6-dev-arm64-cross", "/usr/aarch64-linux-gnu/include/string.h", &["dist", "qemu"]),
+    package("lintian", "lintian", &["package"]),
     package("man-db", "man", &["unit"]),
     package("mandoc", "mandoc", &["unit"]),
-    package("mmdebstrap", "mmdebstrap", &["stories", "e2e"]),
+    package("mmdebstrap", "mmdebstrap", &["stories", "package", "e2e"]),
     package("nftables", "nft", &["stories"]),
     package("openssl", "openssl", &["stories", "bench"]),
     // kill, for ExecReload of CRI-O's unit.
@@ -107,7 +108,7 @@ impl Missing {
     pub(crate) fn for_suites(suites: &[&str]) -> Missing {
         let wants = |name| suites.contains(&name);
         let arm64 = (wants("dist") || wants("qemu")).then(Target::default_missing).flatten();
-        let amd64 = wants("e2e").then(|| Target::Amd64Musl.missing()).flatten();
+        let amd64 = (wants("e2e") || wants("package")).then(|| Target::Amd64Musl.missing()).flatten();
         let targets = arm64.into_iter().chain(amd64).collect();
         Missing { packages: missing_packages(PACKAGES, suites, is_there), targets }
     }

@@ -1,6 +1,7 @@
 //! `xtask test`: every check and test, one line for each suite and one for the total.
 
 mod fresh;
+mod package;
 mod progress;
 mod suites;
 mod tally;

@@ -33,12 +33,21 @@ impl Workspace {
 
     /// The commit that is checked out, `-dirty` behind it where files differ; none in an unpacked source archive.
     pub(crate) fn commit(&self) -> Option<String> {
+        self.git("describe --always --dirty --abbrev=12 --exclude=*")
+    }
+
+    /// The time of that commit, in seconds since 1970.
+    pub(crate) fn commit_time(&self) -> Option<u64> {
+        self.git("log -1 --format=%ct")?.parse().ok()
+    }
+
+    /// What git prints, if the workspace is a repository: an archive may be unpacked within another one.
+    fn git(&self, args: &str) -> Option<String> {
         let git = |args: &str| Sh::new("git").args(args.split(' ')).dir(&self.root).capture().ok();
-        // An archive may be unpacked within another repository.
         if Path::new(git("rev-parse --show-toplevel")?.trim()) != self.root {
             return None;
         }
-        Some(git("describe --always --dirty --abbrev=12 --exclude=*")?.trim().to_owned())
+        Some(git(args)?.trim().to_owned())
     }
 
     /// What `--version` of a utility prints, built by `cargo xtask dist` for this target.

@@ -9,29 +9,50 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use tar::{Builder, Header};
 
-use crate::workspace::{read, write};
+use crate::sh::Sh;
+use crate::workspace::{Workspace, read, write};
 
-const SUMS: &str = "SHA256SUMS";
+pub(super) const SUMS: &str = "SHA256SUMS";
+const SIGNATURE: &str = "SHA256SUMS.asc";
 
-/// The modification time of all members: SOURCE_DATE_EPOCH, or 0.
-pub(crate) fn epoch() -> Result<u64> {
+/// The modification time of all members: SOURCE_DATE_EPOCH, else that of the last commit, else 0.
+pub(crate) fn epoch(workspace: &Workspace) -> Result<u64> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => text.parse().with_context(|| format!("SOURCE_DATE_EPOCH is not a number: {text:?}")),
-        Err(_) => Ok(0),
+        Err(_) => Ok(workspace.commit_time().unwrap_or(0)),
     }
 }
 
 /// Writes SHA256SUMS over every other file of `tree`, as `sha256sum -c` reads it.
 pub(crate) fn write_sums(tree: &Path) -> Result<()> {
+    let mut names = files(tree)?;
+    names.retain(|name| name.as_os_str() != SUMS);
+    write_sums_of(tree, &names)
+}
+
+/// Writes `dir`/SHA256SUMS over these files.
+pub(super) fn write_sums_of(dir: &Path, names: &[PathBuf]) -> Result<()> {
     let mut sums = String::new();
-    for name in files(tree)? {
-        if name.as_os_str() != SUMS {
-            let digest = Sha256::digest(read(&tree.join(&name))?);
-            let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            sums.push_str(&format!("{hex}  {}\n", name.display()));
-        }
+    for name in names {
+        let digest = Sha256::digest(read(&dir.join(name))?);
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        sums.push_str(&format!("{hex}  {}\n", name.display()));
     }
-    write(&tree.join(SUMS), sums)
+    // A signature of earlier sums is not one of these.
+    match std::fs::remove_file(dir.join(SIGNATURE)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", dir.join(SIGNATURE).display()))
+        }
+        _ => write(&dir.join(SUMS), sums),
+    }
+}
+
+/// Signs `dir`/SHA256SUMS with a key of gpg; the signature's path.
+pub(super) fn sign(dir: &Path, key: &str) -> Result<PathBuf> {
+    let signature = dir.join(SIGNATURE);
+    let gpg = Sh::new("gpg --batch --yes --armor --detach-sign --local-user").arg(key).arg("--output").arg(&signature);
+    gpg.arg(dir.join(SUMS)).capture().with_context(|| format!("cannot sign {SUMS} with {key:?}"))?;
+    Ok(signature)
 }
 
 /// Packs `tree` as the directory `stem`: sorted, owned by root, with one modification time.
@@ -58,7 +79,7 @@ pub(crate) fn pack(tree: &Path, stem: &str, archive: &Path, epoch: u64) -> Resul
 }
 
 /// Every file below `tree`, relative to it and sorted.
-fn files(tree: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn files(tree: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut dirs = vec![PathBuf::new()];
     while let Some(dir) = dirs.pop() {

@@ -51,6 +51,14 @@ impl Target {
         }
     }
 
+    /// Debian's name of the architecture.
+    pub(crate) fn debian(self) -> &'static str {
+        match self.machine() {
+            Machine::Arm64 => "arm64",
+            Machine::Amd64 => "amd64",
+        }
+    }
+
     /// The static target of the machine we run on.
     pub(crate) fn native() -> Target {
         if cfg!(target_arch = "aarch64") { Target::Arm64Musl } else { Target::Amd64Musl }
@@ -178,16 +186,31 @@ impl Toolchain {
         let home = home.context("cannot find cargo's home: HOME is not set")?;
         let mut flags = vec![
             "-Ctarget-feature=+crt-static".to_owned(),
-            // A panic ends the program, so nothing unwinds; the tables are 2 % of a binary.
+            // A panic ends the program, so nothing unwinds.
             "-Cforce-unwind-tables=no".to_owned(),
             format!("--remap-path-prefix={}=/edgeutils", root.display()),
             format!("--remap-path-prefix={}=/cargo", home.display()),
         ];
         if self.target.linker().is_none() {
             flags.push("-Clink-self-contained=yes".to_owned());
+            // Relative, as cargo's metadata has it: the same bytes wherever the sources are.
+            flags.push("-Clink-arg=-Txtask/data/no-unwind.ld".to_owned());
+            flags.push("-Clink-arg=--no-eh-frame-hdr".to_owned());
+            // Identical functions are one. Rust does not promise that functions have different addresses.
+            flags.push("-Clink-arg=--icf=all".to_owned());
         }
         Ok(flags.join("\u{1f}"))
     }
+}
+
+/// Runs the line that makes the target buildable, if it is not.
+pub(super) fn install(target: Option<Target>) -> Result<()> {
+    let Err(error) = Toolchain::choose(target) else { return Ok(()) };
+    for line in crate::failure::hints(&error) {
+        println!("running   {line}");
+        Sh::new("sh -euc").arg(line).run()?;
+    }
+    Ok(())
 }
 
 /// True if this Rust has the target's standard library.
@@ -200,10 +223,7 @@ fn has_std(rustc: &Path, target: Target) -> bool {
 
 /// The one line that makes the target buildable.
 fn install_line(target: Target, has_rustup: bool, has_linker: bool) -> String {
-    let architecture = match target.machine() {
-        Machine::Arm64 => "arm64",
-        Machine::Amd64 => "amd64",
-    };
+    let architecture = target.debian();
     let package = match target.machine() {
         Machine::Arm64 => "gcc-aarch64-linux-gnu",
         Machine::Amd64 => "gcc-x86-64-linux-gnu",

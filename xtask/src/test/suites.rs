@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
 
+use super::package;
 use super::tally::{self, Tally};
 use super::{Outcome, Place, Suite, SuiteContext, some};
 use crate::dist::{self, Target, Toolchain};
@@ -27,6 +28,7 @@ pub(super) const SUITES: &[Suite] = &[
     suite("unit", unit),
     suite("stories", stories),
     suite("dist", dist),
+    suite("package", package::run),
     suite("qemu", qemu),
     suite("demo", demo),
     Suite { name: "e2e", run: e2e, place: Place::Beside },
@@ -60,7 +62,7 @@ impl SuiteContext<'_> {
     }
 
     /// Another task of this program.
-    fn task(&self, args: &[&str]) -> Result<Outcome> {
+    pub(super) fn task(&self, args: &[&str]) -> Result<Outcome> {
         let sh = Sh::program(&self.xtask).dir(&self.workspace.root);
         Ok(Outcome::of(sh.args(args).logged(&self.log)?))
     }
