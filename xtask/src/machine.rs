@@ -20,7 +20,7 @@ pub(crate) struct Package {
 pub(crate) const PACKAGES: &[Package] = &[
     package("ansible-core", "ansible-playbook", &["stories"]),
     package("bash-completion", "/usr/share/bash-completion/bash_completion", &["stories"]),
-    package("curl", "curl", &["stories"]),
+    package("curl", "curl", &["package", "stories"]),
     package("e2fsprogs", "debugfs", &["e2e", "bench"]),
     package("fish", "fish", &["stories"]),
     package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", &["dist", "qemu"]),
@@ -38,10 +38,10 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("mandoc", "mandoc", &["unit"]),
     package("mmdebstrap", "mmdebstrap", &["stories", "package", "e2e"]),
     package("nftables", "nft", &["stories"]),
-    package("openssl", "openssl", &["stories", "bench"]),
+    package("openssl", "openssl", &["package", "stories", "bench"]),
     // kill, for ExecReload of CRI-O's unit.
     package("procps", "/bin/kill", &["stories"]),
-    package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["stories"]),
+    package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["package", "stories"]),
     package("qemu-system-x86", "qemu-system-x86_64", &["e2e"]),
     package("qemu-user-static", "qemu-aarch64-static", &["qemu", "stories"]),
     package("shellcheck", "shellcheck", &["shellcheck"]),
