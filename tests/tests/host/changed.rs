@@ -62,7 +62,7 @@ fn file_changed_during_a_run_is_not_overwritten_by_apply_or_undo() {
         edge-fixture: cannot write /mnt/b: it was changed by another process in the meantime
         hint: run the command again to work on the current version; run the same command again to resume, or `edge-fixture undo --id 1` to undo what was done
         exit 4
-        edge-fixture: note: run 1 was interrupted; what it had done was read from the host
+        edge-fixture: note: run 1 was not completed
         skipped sh -c echo foreign > /mnt/b: this command cannot be undone
         restored /mnt/a: previous content
         reverted run 1
