@@ -25,18 +25,27 @@ const CONF: &str = "[crio.image]\nsignature_policy = \"/etc/crio/policy.json\"\n
 
 /// Builds the daemon for an architecture, by Go's name. Errors: why it cannot be built on this machine.
 pub fn build(arch: &str, version: &str) -> Result<PathBuf, String> {
+    compile("crio", ".", arch, version)
+}
+
+/// Builds the stand-in for edgecore, which runs real pods (tests/go/cri-standin/edgecore). Errors: as [`build`].
+pub fn edgecore(arch: &str, version: &str) -> Result<PathBuf, String> {
+    compile("edgecore", "./edgecore", arch, version)
+}
+
+fn compile(name: &str, package: &str, arch: &str, version: &str) -> Result<PathBuf, String> {
     let own = std::env::current_exe().map_err(|cause| cause.to_string())?;
     let dir = own.ancestors().nth(2).ok_or("no target directory")?.join("standin").join(format!("{arch}-{version}"));
     fs::create_dir_all(&dir).map_err(|cause| cause.to_string())?;
-    let built = dir.join("crio");
+    let built = dir.join(name);
     // Go does not rebuild what is up to date. Tests that run at the same time build separate files.
     static BUILDS: AtomicUsize = AtomicUsize::new(0);
     let number = BUILDS.fetch_add(1, Ordering::Relaxed);
-    let fresh = dir.join(format!("crio-{}-{number}", std::process::id()));
+    let fresh = dir.join(format!("{name}-{}-{number}", std::process::id()));
     let output = Command::new("go")
         .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", &format!("-s -w -X main.version={version}"), "-o"])
         .arg(&fresh)
-        .arg(".")
+        .arg(package)
         .current_dir(SOURCE)
         .env("CGO_ENABLED", "0")
         .env("GOFLAGS", "-mod=readonly")

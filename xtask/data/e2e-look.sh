@@ -13,12 +13,26 @@ find . -xdev -type f -size -16385k -printf '%P\0' | sort -z | xargs -0 md5sum -z
 join -t "$tab" /run/look.names /run/look.hashes | sed "s/^\([^$tab]*$tab\)\([^$tab]*\)$tab/file$tab\1\2 /"
 rm /run/look.names /run/look.hashes
 
-# The state of the kernel; iptables first, because listing its rules loads modules.
-iptables-save | sed -n 's/^\([-:].*\)/rule\t\1\tthere/p'
+# The state of the kernel; iptables first, because listing its rules loads modules. A set of rules is compared by each
+# line, for its reader, and as a whole, for the order.
+for save in iptables-save ip6tables-save 'nft --stateless list ruleset' 'ipset save' 'ipvsadm-save -n'; do
+    case $save in
+    ipset*) grep -q '^ip_set ' /proc/modules || continue ;;
+    ipvs*) grep -q '^ip_vs ' /proc/modules || continue ;;
+    esac
+    $save 2>/dev/null | grep -v '^#' >/run/look.rules
+    sed "s/^[[:space:]]*//; s/^\(.*\S\)\s*\$/rule\t${save%% *} \1\tthere/; /^\$/d" /run/look.rules
+    echo "rules${tab}${save%% *}${tab}$(md5sum </run/look.rules)"
+done
+rm /run/look.rules
 sed -n '2,$s/^\([^ ]*\) .*/swap\t\1\ton/p' /proc/swaps
 sed 's/^\([^ ]*\) .*/module\t\1\tloaded/' /proc/modules
 sysctl -a 2>/dev/null | sed 's/^\([^ ]*\) = \(.*\)$/sysctl\t\1\t\2/'
 ip -o link show | sed 's/^[0-9]*: \([^:@]*\).*/link\t\1\tthere/'
+ip -o address show scope global | awk '{ print "address\t" $2 " " $4 "\tthere" }'
+for family in -4 -6; do ip $family route show; ip $family rule show; done | sed '/^fe80:/d; s/^\(.*\S\)\s*$/route\t\1\tthere/'
+awk '{ split($0, ends, " - "); split(ends[2], of, " "); print "mount\t" $5 "\t" of[1] " " of[2] " " $4 }' /proc/self/mountinfo
+find /sys/fs/cgroup -maxdepth 2 -type d -printf 'cgroup\t%P\tthere\n'
 
 # What runs, and what will run after a reboot; an emulated machine may need longer than the bus waits by itself.
 export SYSTEMD_BUS_TIMEOUT=110

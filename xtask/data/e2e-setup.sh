@@ -29,12 +29,16 @@ printf '[zram0]\nzram-size = 64\n' >etc/systemd/zram-generator.conf
 # The network is the hypervisor's, and there is nothing on it but the test's own repository.
 echo edge-node >etc/hostname
 printf '127.0.0.1 localhost edge-node\n' >etc/hosts
-printf '[Match]\nType=ether\n\n[Network]\nAddress=10.0.2.15/24\nLinkLocalAddressing=no\n' >etc/systemd/network/10-private.network
+printf '[Match]\nName=eth0\n\n[Network]\nAddress=10.0.2.15/24\nLinkLocalAddressing=no\n' >etc/systemd/network/10-private.network
 rm -f etc/apt/sources.list etc/apt/sources.list.d/*
 echo 'network: {config: disabled}' >etc/cloud/cloud.cfg.d/90_network.cfg
 echo 'datasource_list: [NoCloud, None]' >etc/cloud/cloud.cfg.d/90_datasource.cfg
 printf 'locale: C.UTF-8\nssh_genkeytypes: []\n' >etc/cloud/cloud.cfg.d/90_quick.cfg
 mkdir -p var/lib/cloud/seed/nocloud
+
+# Started by the suites that use them.
+chroot . systemctl --quiet disable containerd.service keepalived.service ipvsadm.service nfs-server.service \
+    nfs-blkmap.service nfs-client.target rpcbind.service rpcbind.socket
 
 # No service of the machine may change files between two inventories.
 chroot . systemctl --quiet enable swapfile2.swap systemd-networkd.service

@@ -1,30 +1,35 @@
 //! `xtask e2e`: real machines with systemd, prepared by cloud-init, rebooted, reset, and reverted.
 //!
-//! `image` makes a Debian once, `disk` a copy of it, `machine` runs it in `qemu` and talks to its guest agent over
-//! a `channel`; `server` is the only host that the machine can reach; `look` compares inventories of the machine.
+//! `image` makes a Debian once, for every suite; `disk` is a copy of it, `machine` runs it in `qemu` and talks to its
+//! guest agent over a `channel`; `server` is the only host that the machine can reach. A suite prepares the files of its
+//! machine, and then works with it as a `guest`; `look` compares inventories of the machine, and `allowed` lists what may
+//! differ.
 
 mod allowed;
 mod arch;
 mod channel;
 mod disk;
 mod edge_node;
+mod guest;
 mod image;
 mod look;
 mod machine;
 mod qemu;
 mod repository;
+mod reset;
 mod seed;
 mod server;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 pub(crate) use self::arch::Arch;
-use self::disk::{Disk, Keep};
+use self::disk::{Disk, GuestFile, Keep};
+use self::guest::Guest;
 use self::image::Image;
 use self::machine::Machine;
 use crate::failure::hinted;
@@ -36,10 +41,10 @@ pub(crate) struct Args {
     /// The machine's architecture; the other one is emulated, which takes several times as long
     #[arg(long, value_enum, value_name = "ARCH", default_value = "amd64")]
     arch: Arch,
-    /// The suite to run
-    #[arg(long, value_enum, value_name = "SUITE", default_value = "edge-node")]
-    suite: Suite,
-    /// Keep the machine's disk when it is done
+    /// The suites to run, each on a machine of its own [default: all]
+    #[arg(long, value_enum, value_name = "SUITE", value_delimiter = ',')]
+    suite: Vec<Suite>,
+    /// Keep the machines' disks when they are done
     #[arg(long)]
     keep: bool,
     /// Answer one connection of the machine on standard input and output
@@ -51,15 +56,53 @@ pub(crate) struct Args {
 enum Suite {
     /// From a bare image to a prepared edge node and back
     EdgeNode,
+    /// Pods, networks, virtual services and a dead file server; a reset, also one that power cuts interrupt; undo and purge
+    Reset,
+}
+
+/// Where a suite prepares its machine.
+struct Place<'w> {
+    workspace: &'w Workspace,
+    arch: Arch,
+    /// A directory of its own.
+    dir: PathBuf,
+    /// The directory that the machine's server serves.
+    served: PathBuf,
+}
+
+/// A suite before its machine exists.
+struct Prepared {
+    /// What is put on the disk before the first boot.
+    files: Vec<GuestFile>,
+    /// What is done with the machine; the first error ends it.
+    story: Box<dyn FnOnce(&mut Guest<'_>) -> Result<()>>,
+}
+
+impl Suite {
+    fn prepare(self, place: &Place<'_>) -> Result<Prepared> {
+        match self {
+            Suite::EdgeNode => edge_node::prepare(place),
+            Suite::Reset => reset::prepare(place),
+        }
+    }
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     needs(args.arch)?;
-    let name = args.suite.to_possible_value().map(|value| value.get_name().to_owned());
-    let name = name.ok_or_else(|| anyhow!("the suite has no name"))?;
+    let suites = if args.suite.is_empty() { Suite::value_variants() } else { &args.suite };
+    for suite in suites {
+        one(workspace, args, *suite)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One suite on a machine of its own.
+fn one(workspace: &Workspace, args: &Args, suite: Suite) -> Result<()> {
+    let name = suite.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     let dir = workspace.scratch("e2e")?.join(format!("{name}-{}", args.arch.debian()));
     remove_tree(&dir)?;
-    make_dir(&dir)?;
+    let served = dir.join("served");
+    make_dir(&served)?;
     let log = dir.join("build.log");
     write(&log, "")?;
 
@@ -69,25 +112,20 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 
     let started = Instant::now();
     let image = Image::get(args.arch, &log)?;
-    let served = dir.join("served");
-    make_dir(&served)?;
-    let prepared = match args.suite {
-        Suite::EdgeNode => edge_node::prepare(workspace, args.arch, &dir, &served)?,
-    };
+    let place = Place { workspace, arch: args.arch, dir, served };
+    let Prepared { files, story } = suite.prepare(&place)?;
     let keep = if args.keep { Keep::Disk } else { Keep::Nothing };
-    let disk = Disk::new(&image, &dir, &prepared.files, keep, &log)?;
-    let console = dir.join("console.log");
-    let mut machine = Machine::new(args.arch, image, disk, console.clone(), server(&program, &served))?;
+    let disk = Disk::new(&image, &place.dir, &files, keep, &log)?;
+    let console = place.dir.join("console.log");
+    let mut machine = Machine::new(args.arch, image, disk, console.clone(), server(&program, &place.served))?;
     println!("machine   {}, {}; console in {}", args.arch.debian(), machine.accelerator().name(), console.display());
-    let done = match args.suite {
-        Suite::EdgeNode => edge_node::run(&mut machine, &prepared),
-    };
+    let done = story(&mut Guest::new(&mut machine));
     if args.keep {
         println!("disk      {}", machine.disk().display());
     }
     done.map_err(|error| machine.failed(&error))?;
     println!("{name} on {}: ok in {:.0} s", args.arch.debian(), started.elapsed().as_secs_f64());
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Answers one connection, if requested; the machine's QEMU starts a process for each.
@@ -99,8 +137,8 @@ pub(crate) fn serve(args: &Args) -> Option<ExitCode> {
 }
 
 /// The command line of [`serve`], as QEMU splits it.
-fn server(program: &std::path::Path, dir: &std::path::Path) -> String {
-    let quoted = |path: &std::path::Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
+fn server(program: &Path, dir: &Path) -> String {
+    let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
     format!("{} e2e --serve {}", quoted(program), quoted(dir))
 }
 

@@ -1,7 +1,8 @@
-//! Allowed differences of an edge node that was prepared and reverted. The shorter, the better.
+//! Allowed differences of a machine that was prepared and reverted. The shorter, the better.
 
 use super::look::{Allowed, Because};
 
+/// Of an edge node after cloud-init and undo.
 pub(super) const LEFT: &[Allowed] = &[
     allowed("file", "opt/edgeutils*", "the user-data unpacks the utilities there"),
     allowed("file", "usr/local/bin/edge-*", "the user-data links the utilities there"),
@@ -15,6 +16,30 @@ pub(super) const LEFT: &[Allowed] = &[
     allowed("file", "var/lib/apt/lists/*", "apt drops the lists of a source that is gone at its next update"),
     allowed("file", "var/cache/apt/*", "apt keeps what it has downloaded, and an index of its lists"),
     allowed("file", "var/cache/debconf/*-old", "cloud-init answers debconf at each first boot"),
+];
+
+/// After edge-reset.
+pub(super) const RESET_LEFT: &[Allowed] = &[
+    allowed("file", "var/lib/edgeutils*", "the journal remembers what was done and undone"),
+    allowed("file", "srv/data/pod", "a pod wrote it into the site's directory"),
+    allowed("file", "srv/nfs/pod", "a pod wrote it to the file server"),
+    allowed("file", "var/lib/containerd/*/meta.db", "the runtime's own record of containers"),
+];
+
+/// After edge-reset and before its purge: beside each directory or file that was removed.
+pub(super) const RESET_TRASH: &[Allowed] = &[
+    allowed("file", "etc/.edgeutils-trash-*", "/etc/kubeedge"),
+    allowed("file", "etc/cni/net.d/.edgeutils-trash-*", "the network of the pods"),
+    allowed("file", "etc/systemd/system/.edgeutils-trash-*", "edgecore.service"),
+    allowed("file", "usr/local/bin/.edgeutils-trash-*", "edgecore"),
+    allowed("file", "var/lib/.edgeutils-trash-*", "databases, pods, leases"),
+];
+
+/// What a runtime and a file server change by themselves, and modules, which stay loaded.
+pub(super) const RESET_VOLATILE: &[Allowed] = &[
+    volatile("file", "var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/*"),
+    volatile("file", "var/lib/nfs/*"),
+    volatile("module", "*"),
 ];
 
 /// Changes that a running machine makes by itself.

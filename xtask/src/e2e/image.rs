@@ -13,21 +13,30 @@ use crate::failure::hinted;
 use crate::sh::Sh;
 use crate::workspace::{make_dir, remove_tree};
 
-/// Packages in addition to the essential ones and the kernel.
+/// Packages in addition to the essential ones and the kernel: one image for every suite. Services that not every suite
+/// uses are disabled in SETUP.
 const PACKAGES: &[&str] = &[
     "ca-certificates",
     "cloud-init",
+    "containerd",
+    "containernetworking-plugins",
     "curl",
     "dbus",
     "iproute2",
+    "ipset",
     "iptables",
+    "ipvsadm",
+    "keepalived",
     "kmod",
+    "nfs-common",
+    "nfs-kernel-server",
     "nftables",
     "procps",
     "qemu-guest-agent",
     "systemd-sysv",
     "systemd-zram-generator",
     "udev",
+    "wireguard-tools",
 ];
 
 /// Run by mmdebstrap on the installed tree.

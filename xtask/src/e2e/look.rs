@@ -96,6 +96,16 @@ impl Look {
     }
 }
 
+/// Fails if there are differences, with the first of them.
+pub(super) fn same(differences: &[String], what: &str) -> Result<()> {
+    const SHOWN: usize = 40;
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let shown: String = differences.iter().take(SHOWN).map(|line| format!("\n  | {line}")).collect();
+    bail!("{what}, in {} places:{shown}", differences.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,10 +8,10 @@ use anyhow::{Context, Result, anyhow};
 use edgeutils_tests::standin;
 use sha2::{Digest, Sha256};
 
-use super::arch::Arch;
+use super::Place;
 use super::disk::GuestFile;
 use crate::sh::Sh;
-use crate::workspace::{Workspace, read, write};
+use crate::workspace::{read, write};
 
 /// The release in the repository, and its Debian version.
 const CRIO: &str = "1.34.2";
@@ -60,7 +60,8 @@ pub(super) struct Repository {
 
 impl Repository {
     /// Makes the package, a key and the signed index below `served`.
-    pub(super) fn make(arch: Arch, dir: &Path, served: &Path) -> Result<Repository> {
+    pub(super) fn make(place: &Place<'_>) -> Result<Repository> {
+        let Place { arch, dir, served, .. } = place;
         let program = standin::build(arch.debian(), CRIO).map_err(|reason| anyhow!("no CRI-O stand-in: {reason}"))?;
         let tree = dir.join("package");
         let control = format!(
@@ -97,11 +98,11 @@ impl Repository {
     }
 
     /// The files on the stick: the key, and plugins that this computer builds for the machine.
-    pub(super) fn stick(&self, workspace: &Workspace, arch: Arch, dir: &Path) -> Result<Vec<GuestFile>> {
-        Sh::new("cargo build --quiet --locked --package edge-cni").dir(&workspace.root).run()?;
-        let out = dir.join("plugins");
-        let build = Sh::program(workspace.debug_bin().join("edge-cni"))
-            .args(["build", "--version", CNI, "--plugins", PLUGINS, "--arch", arch.debian(), "--out"])
+    pub(super) fn stick(&self, place: &Place<'_>) -> Result<Vec<GuestFile>> {
+        Sh::new("cargo build --quiet --locked --package edge-cni").dir(&place.workspace.root).run()?;
+        let out = place.dir.join("plugins");
+        let build = Sh::program(place.workspace.debug_bin().join("edge-cni"))
+            .args(["build", "--version", CNI, "--plugins", PLUGINS, "--arch", place.arch.debian(), "--out"])
             .arg(&out);
         build.capture().context("cannot build CNI plugins for the machine")?;
         let mut files = vec![GuestFile::text(KEY, self.key.clone())];
