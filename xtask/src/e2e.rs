@@ -70,12 +70,14 @@ struct Place<'w> {
     served: PathBuf,
 }
 
+/// What is done with a machine; the first error ends it.
+type Story = Box<dyn FnOnce(&mut Guest<'_>) -> Result<()>>;
+
 /// A suite before its machine exists.
 struct Prepared {
     /// What is put on the disk before the first boot.
     files: Vec<GuestFile>,
-    /// What is done with the machine; the first error ends it.
-    story: Box<dyn FnOnce(&mut Guest<'_>) -> Result<()>>,
+    story: Story,
 }
 
 impl Suite {
