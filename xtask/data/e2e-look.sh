@@ -20,7 +20,8 @@ for save in iptables-save ip6tables-save 'nft --stateless list ruleset' 'ipset s
     ipset*) grep -q '^ip_set ' /proc/modules || continue ;;
     ipvs*) grep -q '^ip_vs ' /proc/modules || continue ;;
     esac
-    $save 2>/dev/null | grep -v '^#' >/run/look.rules
+    # A set's seed is random.
+    $save 2>/dev/null | sed '/^#/d; s/ initval 0x[0-9a-f]*//' >/run/look.rules
     sed "s/^[[:space:]]*//; s/^\(.*\S\)\s*\$/rule\t${save%% *} \1\tthere/; /^\$/d" /run/look.rules
     echo "rules${tab}${save%% *}${tab}$(md5sum </run/look.rules)"
 done
@@ -32,7 +33,8 @@ ip -o link show | sed 's/^[0-9]*: \([^:@]*\).*/link\t\1\tthere/'
 ip -o address show scope global | awk '{ print "address\t" $2 " " $4 "\tthere" }'
 for family in -4 -6; do ip $family route show; ip $family rule show; done | sed '/^fe80:/d; s/^\(.*\S\)\s*$/route\t\1\tthere/'
 awk '{ split($0, ends, " - "); split(ends[2], of, " "); print "mount\t" $5 "\t" of[1] " " of[2] " " $4 }' /proc/self/mountinfo
-find /sys/fs/cgroup -maxdepth 2 -type d -printf 'cgroup\t%P\tthere\n'
+# Services are listed below; systemd removes the group of one that has ended at a time of its own.
+find /sys/fs/cgroup -maxdepth 2 -type d ! -path '*/system.slice/*' -printf 'cgroup\t%P\tthere\n'
 
 # What runs, and what will run after a reboot; an emulated machine may need longer than the bus waits by itself.
 export SYSTEMD_BUS_TIMEOUT=110

@@ -18,16 +18,20 @@ ip address add 198.51.100.1/24 dev wg0
 ip link set wg0 up
 ip netns add site
 
+# In every chain that a node's rules are in: nf_tables keeps an empty one for good.
 for save in iptables ip6tables; do
     "$save-restore" --noflush <<'END'
 *filter
 :KUBE-SITE - [0:0]
 -A INPUT -p tcp -m tcp --dport 22 -m comment --comment "before KUBE-FIREWALL" -j ACCEPT
 -A FORWARD -j KUBE-SITE
+-A OUTPUT -p tcp -m tcp --dport 25 -j DROP
 -A KUBE-SITE -j RETURN
 COMMIT
 *nat
 -A PREROUTING -p tcp -m tcp --dport 8022 -j REDIRECT --to-ports 22
+-A OUTPUT -p tcp -m tcp --dport 8022 -j REDIRECT --to-ports 22
+-A POSTROUTING -p tcp -m tcp --dport 8023 -j MASQUERADE
 COMMIT
 *mangle
 -A FORWARD -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu

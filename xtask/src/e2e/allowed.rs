@@ -24,6 +24,10 @@ pub(super) const RESET_LEFT: &[Allowed] = &[
     allowed("file", "srv/data/pod", "a pod wrote it into the site's directory"),
     allowed("file", "srv/nfs/pod", "a pod wrote it to the file server"),
     allowed("file", "var/lib/containerd/*/meta.db", "the runtime's own record of containers"),
+    allowed("file", "var/lib/containerd/io.containerd.runtime.v2.task/k8s.io", "a directory of the runtime, empty"),
+    allowed("file", "var/lib/containerd/io.containerd.grpc.v1.cri", "a directory of the runtime, with two empty ones"),
+    allowed("file", "var/lib/containerd/io.containerd.grpc.v1.cri/containers", "as above"),
+    allowed("file", "var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes", "as above"),
 ];
 
 /// After edge-reset and before its purge: beside each directory or file that was removed.
@@ -35,11 +39,22 @@ pub(super) const RESET_TRASH: &[Allowed] = &[
     allowed("file", "var/lib/.edgeutils-trash-*", "databases, pods, leases"),
 ];
 
-/// What a runtime and a file server change by themselves, and modules, which stay loaded.
+/// What a runtime and a file server change by themselves, and modules, which stay loaded, with their settings.
 pub(super) const RESET_VOLATILE: &[Allowed] = &[
+    // At each boot.
+    volatile("file", "var/lib/cloud/*"),
     volatile("file", "var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/*"),
+    // Empty directories of tasks that a power cut ended.
+    volatile("file", "var/lib/containerd/io.containerd.runtime.v2.task/k8s.io/*"),
     volatile("file", "var/lib/nfs/*"),
     volatile("module", "*"),
+    volatile("sysctl", "fs.nfs.*"),
+    // The link of a module, which gets these settings when it is up for the first time.
+    volatile("sysctl", "net.ipv6.conf.tunl0.*"),
+    volatile("sysctl", "net.ipv6.neigh.tunl0.*"),
+    volatile("sysctl", "net.netfilter.nf_conntrack_count"),
+    // How often quotas were written to a disk.
+    volatile("sysctl", "fs.quota.syncs"),
 ];
 
 /// Changes that a running machine makes by itself.

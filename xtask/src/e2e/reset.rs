@@ -61,9 +61,7 @@ fn story(guest: &mut Guest<'_>) -> Result<()> {
 
     undo_all(guest).context("undo")?;
     let restored = guest.run(JOINED)?;
-    if restored != joined {
-        bail!("undo did not restore everything:\n{joined}\nbecame\n{restored}");
-    }
+    unchanged(&joined, &restored, "undo did not restore everything")?;
     join(guest).context("joining again")?;
     guest.report("undone: files as before, and edgecore runs its pods again");
 
@@ -95,9 +93,17 @@ fn dry_runs(guest: &mut Guest<'_>) -> Result<()> {
     let before = guest.run(STATE)?;
     guest.run("timeout 100 edge-reset scan").context("scan beside a dead file server")?;
     guest.ends("timeout 100 edge-reset apply -n", 3).context("a dry run beside a dead file server")?;
-    let after = guest.run(STATE)?;
+    unchanged(&before, &guest.run(STATE)?, "a dry run changed something")
+}
+
+/// Fails with the lines that only one of two texts has.
+fn unchanged(before: &str, after: &str, what: &str) -> Result<()> {
+    let only = |one: &str, other: &str, sign: char| -> String {
+        let others: Vec<&str> = other.lines().collect();
+        one.lines().filter(|line| !others.contains(line)).map(|line| format!("\n  | {sign} {line}")).collect()
+    };
     if before != after {
-        bail!("a dry run changed something:\n{before}\nbecame\n{after}");
+        bail!("{what}:{}{}", only(before, after, '-'), only(after, before, '+'));
     }
     Ok(())
 }
