@@ -2,7 +2,7 @@
 
 use edgeutils_tests::kill::cannot_kill;
 use edgeutils_tests::live::cannot_unshare;
-use edgeutils_tests::node;
+use edgeutils_tests::{node, skip};
 
 /// Programs of any name that sleep; a shell takes any argument.
 const PROGRAMS: &str = r#"
@@ -128,4 +128,36 @@ state frozen $a; state parent $b; state other $c
     let Some(out) = script("reset processes", text) else { return };
     assert!(out.contains("deleted control group kubepods"), "{out}");
     assert!(out.ends_with("\nexit 0\nfrozen\nparent\nother lives\n"), "{out}");
+}
+
+/// It waits for a file server that has read its request and does not answer: the shell, which alone has its descriptor,
+/// so that the process ends when the shell closes it, or is killed.
+#[test]
+fn process_that_nothing_ends_is_reported_in_bounded_time() {
+    let text = r#"
+test -w /dev/fuse || { echo none; exit; }
+mkdir /mnt/dead; exec 7<> /dev/fuse
+mount -i -t fuse -o fd=7,rootmode=40000,user_id=0,group_id=0 dead /mnt/dead
+dd bs=65536 count=1 <&7 2> /dev/null > /mnt/init
+# The answer to the first request: 80 bytes, no error, its number, version 7.31.
+{ printf '\120\0\0\0\0\0\0\0'; dd if=/mnt/init bs=1 skip=8 count=8 2> /dev/null; printf '\7\0\0\0\37\0\0\0'; head -c 56 /dev/zero; } > /mnt/answer
+dd if=/mnt/answer bs=80 count=1 >&7 2> /dev/null
+in_group kubepods/pod1 cat /mnt/dead/x > /mnt/cat 2>&1 7>&-; a=$last; dd bs=65536 count=1 <&7 2> /dev/null | wc -c
+in_group kubepods/pod2 sleep 301 7>&-; b=$last
+edge apply --yes --only processes,cgroups
+state other $b
+exec 7>&-; wait $a 2> /dev/null
+edge apply --yes --only processes,cgroups; edge apply --yes --only processes,cgroups
+"#;
+    let Some(out) = script("reset processes", text) else { return };
+    if out == "none\n" {
+        return skip("reset processes", "/dev/fuse cannot be opened");
+    }
+    let (first, second) = out.split_once("exit 1\n").unwrap_or_else(|| panic!("{out}"));
+    assert!(
+        first.contains("/kubepods: 1 still runs: ") && first.contains(" (cat) after 30 s\nhint: they may be"),
+        "{out}"
+    );
+    assert!(first.contains("refused    control group kubepods: it has 1 process\n"), "{out}");
+    assert!(second.starts_with("other\n") && second.ends_with("already up to date\nexit 0\n"), "{out}");
 }
