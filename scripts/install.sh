@@ -3,16 +3,15 @@
 #   sh install.sh [--key FILE] URL|DIRECTORY     # --key: public key of gpg or minisign that must have signed SHA256SUMS
 #   sh install.sh --uninstall
 # A host with dpkg gets the .deb, another one the archive in /usr/local/lib/edgeutils with links in /usr/local.
-set -eu
-lib=/usr/local/lib/edgeutils key=''
+set -eu; lib=/usr/local/lib/edgeutils key=''
 fail() { echo "install.sh: $*" >&2 && exit 1; }
 links() { (cd "$lib" && find bin man -type f) | while read -r file; do echo "$file /usr/local/${file#man/}"; done | sed 's, /usr/local/\(man[0-9]\), /usr/local/share/man/\1,'; }
+need() { command -v "$1" > /dev/null || fail "cannot verify the signature: $1 is not installed"; }
 unlink_all() { links | while read -r file to; do [ "$(readlink "$to")" != "$lib/$file" ] || rm "$to"; done; rm -rf "$lib"; }
+[ "$(id -u)" = 0 ] || fail "cannot install or uninstall: not run as root"
 if [ "${1:-}" = --uninstall ]; then
     [ ! -d "$lib" ] || unlink_all
-    # One that was removed but not purged has a status, too.
-    case $(dpkg-query -W -f '${db:Status-Status}' edgeutils 2> /dev/null) in installed) dpkg --remove edgeutils ;; esac
-    exit 0
+    case $(dpkg-query -W -f '${db:Status-Status}' edgeutils 2> /dev/null) in installed) dpkg --remove edgeutils ;; esac; exit 0
 fi
 if [ "${1:-}" = --key ]; then key=${2:-} && [ -r "$key" ] || fail "cannot read the key \"$key\"" && shift 2; fi
 [ $# = 1 ] || fail "usage: sh install.sh [--key FILE] URL|DIRECTORY, or sh install.sh --uninstall"
@@ -30,20 +29,21 @@ case $(uname -m) in
 esac
 get SHA256SUMS
 if [ -n "$key" ] && grep -q '^untrusted comment:' "$key"; then
-    get SHA256SUMS.minisig
+    need minisign; get SHA256SUMS.minisig
     minisign -Vqp "$key" -m "$dir/SHA256SUMS" || fail "SHA256SUMS is not signed by $key"
 elif [ -n "$key" ]; then
-    get SHA256SUMS.asc
-    { sed '1,/^$/d; /^[=-]/,$d' "$key" | base64 -d > "$dir/key"; } || fail "the key $key is not an armored one"
+    need gpgv; get SHA256SUMS.asc
+    { sed '1,/^$/d; /^[=-]/,$d' "$key" | base64 -d > "$dir/key"; } || fail "$key is not an ASCII-armored key: export it with gpg --armor --export"
     gpgv -q --keyring "$dir/key" "$dir/SHA256SUMS.asc" "$dir/SHA256SUMS" || fail "SHA256SUMS is not signed by $key"
 fi
 case $(command -v dpkg) in '') wanted="-$machine-.*\\.tar\\.gz" ;; *) wanted="_$deb\\.deb" ;; esac
 name=$(sed -n "s/^[0-9a-f]\\{64\\}  \\(edgeutils[^/]*$wanted\\)\$/\\1/p" "$dir/SHA256SUMS" | tail -n 1)
 [ -n "$name" ] || fail "$base has no package for $machine"
 get "$name"
-(cd "$dir" && grep "  $name\$" SHA256SUMS | sha256sum -c --quiet) || fail "$name does not match SHA256SUMS"
+(cd "$dir" && grep "  $name\$" SHA256SUMS | sha256sum -c > /dev/null) || fail "$name does not match SHA256SUMS"
 case $name in *.deb) dpkg --install "$dir/$name" || fail "cannot install $name"; exit ;; esac
-[ ! -d "$lib" ] || unlink_all
-mkdir -p "$lib" && tar -xzf "$dir/$name" -C "$lib" --strip-components=1 --no-same-owner
-links | while read -r file to; do mkdir -p "${to%/*}" && ln -sf "$lib/$file" "$to"; done
+rm -rf "$lib.new"; mkdir -p "$lib.new"
+tar -xzf "$dir/$name" -C "$lib.new" --strip-components=1 --no-same-owner
+[ ! -d "$lib" ] || unlink_all; mv "$lib.new" "$lib"
+links | while read -r file to; do mkdir -p "${to%/*}"; ln -sf "$lib/$file" "$to"; done
 echo "installed $name in $lib"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Removes the journal when edgeutils is purged, but keeps it while it has a run that is not undone.
+# Removes the journal when edgeutils is purged, but keeps it while it has a run that is not undone, or the only copy of
+# a rule.
 set -eu
 [ "${1:-}" = purge ] || exit 0
 state=/var/lib/edgeutils open=''
@@ -9,10 +10,17 @@ for run in "$state"/journal/*.jsonl "$state"/journal/*.damaged; do
     # Without the utilities, only a run that was undone completely is known to be closed: this is its last record.
     tail -n 1 "$run" | grep -q '"record":"reverted"}$' || open="${run##*/} $open"
 done
-if [ -z "$open" ]; then
+# An undo keeps these where a rule in them is not there again.
+saves=$(find "$state/edge-reset" -name '*.save' 2> /dev/null || true)
+if [ -z "$open$saves" ]; then
     rm -rf --one-file-system "$state"
     exit 0
 fi
+if [ -n "$saves" ]; then
+    echo "edgeutils: kept $state/edge-reset: it has copies of firewall rules that edge-reset removed"
+    echo "hint: to delete them: rm -r $state/edge-reset"
+fi
+[ -n "$open" ] || exit 0
 echo "edgeutils: kept $state: it has runs that are not undone"
 echo "hint: to undo them, install edgeutils again and run:"
 for run in $open; do

@@ -128,11 +128,8 @@ fn read_chains(seen: &mut Seen, reader: &Reader<'_>) -> Result<()> {
 /// Reads all tables with iptables-save; these must be among them.
 pub(crate) fn read_all(seen: &mut Seen, stem: &str, tables: &str) -> Result<()> {
     let save = Cmd::find(&format!("{stem}-save"))?.arg("--counters").deadline(DEADLINE).keep_output(LARGEST_SAVE);
-    seen.text = save.run()?.stdout;
+    seen.text = save.run_whole()?.stdout;
     let cannot = |cause: String| Error::cannot("read", format!("the output of {}", save.shown()), cause);
-    if seen.text.len() >= LARGEST_SAVE {
-        return Err(cannot(format!("it is larger than {} MiB", LARGEST_SAVE >> 20)));
-    }
     match tables.lines().find(|table| !seen.text.contains(&format!("*{table}\n"))) {
         Some(missing) => Err(cannot(format!("it lacks table {missing} of the kernel"))),
         None => Ok(()),
@@ -157,7 +154,7 @@ impl Seen {
                 .arg("--counters")
                 .deadline(DEADLINE)
                 .keep_output(LARGEST_SAVE)
-                .run()?
+                .run_whole()?
                 .stdout
         };
         self.text.push_str(&more);

@@ -108,7 +108,7 @@ impl NftTable {
     /// It as nft prints it, and `nft -f` reads it.
     pub fn text(&self) -> Result<String> {
         let cmd = Cmd::find(PROGRAM)?.args(["list", "table", &self.family, &self.name]).keep_output(LARGEST);
-        Ok(cmd.run()?.stdout)
+        Ok(cmd.run_whole()?.stdout)
     }
 
     fn parse(family: &str, name: &str, json: &str) -> serde_json::Result<NftTable> {

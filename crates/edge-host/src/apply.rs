@@ -50,6 +50,8 @@ pub fn apply(host: &mut Host, plan: Plan) -> Result<Outcome> {
 /// Carries out a plan that another one follows in the same call, as some facts exist only after it
 /// (a sysctl of a module that is loaded first). Both are one run: one undo undoes both, and after a kill in
 /// between the run is resumed. The last plan of a call goes to [`apply`], empty or not.
+///
+/// The exit code is that of this plan alone; [`apply`] returns the worst of all.
 pub fn apply_part(host: &mut Host, plan: Plan) -> Result<Outcome> {
     carry_out(host, plan, false)
 }
@@ -81,22 +83,24 @@ fn carry_out(host: &mut Host, plan: Plan, is_last: bool) -> Result<Outcome> {
     intents::must_be_permitted(host, &plan)?;
     let (resume, pending) = Resume::find(host, &plan.actions)?;
     let (planned, continues) = (plan.actions.len(), plan.continues);
+    let outcome = |host: &Host, own| Outcome { exit: if is_last { host.progress.exit } else { own }, ..host.progress };
     if planned + pending.len() == 0 {
         if is_last && host.progress.exit == Exit::Done {
             resume.end(host)?;
         }
-        return Ok(host.progress);
+        return Ok(outcome(host, Exit::Done));
     }
     // Whatever can be found out before the first change is found out now.
     let first_seq = resume.run().map_or(0, |run| run.entries.len());
-    let mut steps = Vec::new();
+    let (mut steps, mut own) = (Vec::new(), Exit::Done);
     for (index, action) in plan.actions.into_iter().chain(pending).enumerate() {
         let shown = Shown::of(&action);
         match Step::new(host, action, first_seq + steps.len(), index >= planned) {
             Ok(step) => steps.push(step),
             // The others are done anyway.
             Err(error) if continues => {
-                host.progress.exit = host.progress.exit.worst(error.exit());
+                own = own.worst(error.exit());
+                host.progress.exit = host.progress.exit.worst(own);
                 perform::report(host, &shown, &error);
                 host.report.error(&error);
             }
@@ -104,19 +108,19 @@ fn carry_out(host: &mut Host, plan: Plan, is_last: bool) -> Result<Outcome> {
         }
     }
     if steps.is_empty() {
-        return Ok(host.progress);
+        return Ok(outcome(host, own));
     }
     previous::make_room(host, &steps, resume.run())?;
     let mut writer = intents::record(host, &mut steps, &resume)?;
     host.progress.run = Some(writer.id);
     host.all_ended = false;
-    let worst = perform::all(host, &mut writer, steps, continues)?;
-    host.progress.exit = host.progress.exit.worst(worst);
+    own = own.worst(perform::all(host, &mut writer, steps, continues)?);
+    host.progress.exit = host.progress.exit.worst(own);
     // What failed is open: the same command resumes the run.
     if is_last && host.progress.exit == Exit::Done {
         previous::end(host, writer)?;
     }
-    Ok(host.progress)
+    Ok(outcome(host, own))
 }
 
 fn show(host: &mut Host, plan: &Plan, is_last: bool, shown: fn(&Action) -> Shown) -> Outcome {

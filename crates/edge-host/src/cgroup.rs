@@ -114,8 +114,8 @@ impl Cgroup {
         }
     }
 
-    /// Lets the processes of it and of all groups below it run that are frozen, in the hierarchy of v1 that freezes: as
-    /// long as they are, SIGKILL does not end them. In v2 it does.
+    /// Thaws the frozen processes in it and in all groups below it. Only for the freezer hierarchy of v1: there, SIGKILL
+    /// does not end a frozen process; in v2 it does.
     pub fn thaw(&self) -> Result<()> {
         match self.open()? {
             Some(dir) => end::thaw(&dir).on("thaw", self.dir()),

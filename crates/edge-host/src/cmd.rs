@@ -216,6 +216,16 @@ impl Cmd {
         self.run_reporting(&mut |_| {})
     }
 
+    /// [`Cmd::run`] that fails if its standard output is not smaller than [`Cmd::keep_output`], as a part may be missing.
+    pub fn run_whole(&self) -> Result<Output> {
+        let output = self.run()?;
+        if output.stdout.len() < self.keep_output {
+            return Ok(output);
+        }
+        let cause = format!("it is larger than {} MiB", self.keep_output >> 20);
+        Err(Error::cannot("read", format!("the output of {}", self.shown()), cause))
+    }
+
     /// [`Cmd::run`] that calls `report` every ten seconds with the time it has run: turning swap off takes minutes
     /// on a slow card, and silence looks like a hang.
     pub fn run_reporting(&self, report: &mut dyn FnMut(Duration)) -> Result<Output> {

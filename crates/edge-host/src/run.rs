@@ -123,8 +123,8 @@ fn not_parsed(printed: Printed, error: &clap::Error) -> Exit {
     let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if asked || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let exit = if asked { Exit::Done } else { Exit::Usage };
-        // A closed pipe (`--help | head`) is not an error. Of records, standard output has nothing else; without a verb,
-        // clap itself prints the help to standard error.
+        // A closed pipe (`--help | head`) is not an error. With --json, standard output has only records, so the help goes
+        // to standard error; without a verb, clap does that itself.
         let _ = if printed.json { write!(std::io::stderr(), "{}", error.render()) } else { error.print() };
         printed.report().result(exit, &Outcome::default());
         return exit;

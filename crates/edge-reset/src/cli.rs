@@ -79,8 +79,8 @@ Examples:
   edge-reset apply --yes --root /mnt --no-trash
 
 The trash is .edgeutils-trash-RUN beside what was moved, on the same file system; it uses space until purge. On a running
-system, what is on a tmpfs is deleted at once, and the plan says so. undo restores files and units, but no rules, mounts
-or links: the programs that made them do so when they start again.
+system, what is on a tmpfs is deleted at once, and the plan says so. undo restores files and units, but not rules, mounts
+or links: their programs create them again when they start.
 
 Entries in /etc/edgeutils/reset.d/NAME.toml are added to the built-in ones. With tier = \"kept\" nothing is removed:
 

@@ -20,6 +20,26 @@ fn administrators_add_what_is_removed_and_kept() {
     keeps(&ran, "/opt/mine", "backups");
 }
 
+/// A directory that is removed by the names in it, as it is a link; and one whose parent is removed.
+#[test]
+fn what_administrators_keep_stays_in_directories_that_are_removed() {
+    let tree = pictures::k3s();
+    tree.write("data/kubelet/pods/u/volumes/x", "x");
+    tree.write("data/kubelet/pki/mine/ca.crt", "mine");
+    tree.write("data/real/pki/own.crt", "own");
+    std::os::unix::fs::symlink("../real/pki", tree.at("data/kubelet/mine")).unwrap();
+    tree.write(
+        "etc/edgeutils/reset.d/site.toml",
+        "[[directory]]\npath = '/data/k3s/agent'\ntier = 'kept'\ntext = 'backups'\n\
+         [[entry]]\ndir = '/data/kubelet/pki/mine'\nnames = ['ca.crt']\nproof = 'root'\ntier = 'kept'\ntext = 'ours'\n",
+    );
+    let ran = reset(&tree, &["apply", "--yes", "--profile", "all", "--also", "control-plane"]);
+    assert!(tree.at("data/k3s/agent/client-kubelet.crt").exists(), "{}{}", ran.stdout, ran.stderr);
+    assert!(!tree.at("data/k3s/server").exists(), "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(tree.read("data/kubelet/pki/mine/ca.crt"), "mine", "{}{}", ran.stdout, ran.stderr);
+    keeps(&ran, "/data/k3s/agent", "backups");
+}
+
 #[test]
 fn entry_that_is_not_valid_is_refused_with_its_line() {
     let tree = pictures::keadm_1_23();
@@ -51,7 +71,12 @@ fn entry_that_is_not_valid_is_refused_with_its_line() {
             1,
             "[[directory]]: /proc/1 belongs to the kernel",
         ),
-        ("[[directory]]\ncreators = ['edgecore']\n", 1, "[[directory]]: it has no path"),
+        (
+            "[[directory]]\npath = '/opt/a'\ncontent = {x = {has = ['/etc']}}\ncreators = ['edgecore']\n",
+            1,
+            "[[directory]]: \"/etc\" is not a path below",
+        ),
+        ("[[directory]]\ncreators = ['edgecore']\n", 1, "[[directory]]: expected either path or of"),
         (
             "[[directory]]\npath = '/'\nnames = ['home']\ncreators = ['edgecore']\n",
             1,
@@ -65,7 +90,7 @@ fn entry_that_is_not_valid_is_refused_with_its_line() {
         (
             "[[directory]]\npath = '/var/lib/kubelet'\ncreators = ['edgecore']\n[[directory]]\npath = '/etc/kubeedge'\ncreators = ['edgecore']\n",
             4,
-            "[[directory]]: /etc/kubeedge has another entry already",
+            "[[directory]]: /etc/kubeedge already has an entry",
         ),
         (
             "[[entry]]\ndir = '/opt'\nnames = ['a/b']\nproof = 'root'\ncreators = ['edgecore']\n",
@@ -85,7 +110,7 @@ fn entry_that_is_not_valid_is_refused_with_its_line() {
         (
             "[[unit]]\nnames = ['edgecore.service']\nprograms = ['x']\ncreators = ['edgecore']\n",
             1,
-            "edgecore.service has another entry already",
+            "edgecore.service already has an entry",
         ),
         (
             "[[unit]]\nnames = ['agent']\nprograms = ['x']\ncreators = ['edgecore']\n",
@@ -111,7 +136,11 @@ fn entry_that_is_not_valid_is_refused_with_its_line() {
         let text = format!("[[directory]]\npath = '/{dir}'\ncreators = ['edgecore']\n");
         tree.write("etc/edgeutils/reset.d/site.toml", text);
         let ran = reset(&tree, &["apply", "--yes"]).expect(4);
-        assert!(ran.stderr.contains(&format!("others have files in /{dir} too: add names")), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains(&format!("/{dir} also contains files of other programs: add names")),
+            "{}",
+            ran.stderr
+        );
     }
     std::fs::remove_dir_all(tree.at("etc/edgeutils")).unwrap();
     assert_same(&tree.snapshot(), &before, "entries that are not valid");

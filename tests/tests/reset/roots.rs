@@ -50,7 +50,7 @@ fn configured_root_goes_only_as_far_as_it_is_known() {
     let ran = reset(&tree, &["apply", "--yes"]).expect(0);
     assert!(!tree.at("data/kubelet/pods").exists() && !tree.at("data/kubelet/pki").exists(), "{}", ran.stdout);
     assert!(tree.at("data/kubelet/backup/x").exists());
-    keeps(&ran, "/data/kubelet (backup)", "it is not known whose it is");
+    keeps(&ran, "/data/kubelet (backup)", "its owner is unknown");
     assert!(reset(&tree, &["apply", "--yes"]).expect(0).stdout.ends_with("already up to date\n"));
     // Nothing else is in it.
     let tree = with_root("/data/kubelet", &[&pods]);
@@ -162,11 +162,7 @@ fn directory_behind_a_link_keeps_the_files_of_users() {
     for gone in ["a/edgecore.db", "c/config/edgecore.yaml", "c/certs/server.key", "c/ca", "edgecore.log.1"] {
         assert!(!tree.at("home/u").join(gone).exists(), "{gone}: {}", ran.stdout);
     }
-    keeps(
-        &ran,
-        "/etc/edgemesh (edgemesh-agent.yaml)",
-        "it is not known whose it is; it is a symbolic link, which stays",
-    );
+    keeps(&ran, "/etc/edgemesh (edgemesh-agent.yaml)", "its owner is unknown; it is a symbolic link, which stays");
     assert!(reset(&tree, &["apply", "--yes"]).expect(0).stdout.ends_with("already up to date\n"));
     reset(&tree, &["undo"]).expect(0);
     assert_same(&look(tree.path()), &before, "after the undo");
@@ -234,13 +230,17 @@ fn files_that_a_configuration_names_elsewhere_are_removed() {
         assert!(!tree.at(gone).exists(), "{gone}: {}", ran.stdout);
     }
     assert!(tree.at("data/edge.dbx").exists());
-    keeps(&ran, "/opt/edge/node.key", "a private key at a place of its own");
+    keeps(&ran, "/opt/edge/node.key", "a private key outside the default directories");
     reset(&tree, &["undo"]).expect(0);
     assert_same(&look(tree.path()), &before, "after the undo");
     // Not what it is said to be.
     tree.write("opt/edge/edgecore.yaml", config("/root/.kube/config"));
     let ran = reset(&tree, &["apply", "--yes"]).expect(0);
-    keeps(&ran, "/root/.kube/config", "it is not a database of SQLite");
+    keeps(&ran, "/root/.kube/config", "it is not a SQLite database");
+    reset(&tree, &["undo"]).expect(0);
+    tree.write("opt/edge/edgecore.yaml", config("/data"));
+    let ran = reset(&tree, &["apply", "--yes"]).expect(0);
+    keeps(&ran, "/data", "it is not a SQLite database");
 }
 
 #[track_caller]

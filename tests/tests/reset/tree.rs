@@ -116,7 +116,7 @@ fn control_plane_is_refused_unless_it_is_named() {
         (tree.read("etc/kubernetes/mine.yaml"), tree.read("var/lib/etcd/backup/mine")),
         ("mine".into(), "mine".into())
     );
-    keeps(&ran, "/etc/kubernetes (mine.yaml)", "it is not known whose it is");
+    keeps(&ran, "/etc/kubernetes (mine.yaml)", "its owner is unknown");
     // A unit of a package is only stopped.
     assert!(tree.at("usr/lib/systemd/system/kubelet.service").exists());
 }

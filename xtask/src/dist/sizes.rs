@@ -16,7 +16,7 @@ const LIMIT: u64 = 2 << 20;
 const LIMITS: &[(&str, u64)] =
     &[("edge-certgen", 3 << 20), ("edge-cni", 3 << 20), ("edge-crio", 4 << 20), ("edge-reset", 4 << 20)];
 
-/// x86-64 code is a fifth larger.
+/// x86-64 code is about a quarter larger.
 pub(super) fn limit(name: &str, machine: Machine) -> u64 {
     let special = LIMITS.iter().find(|(special, _)| *special == name);
     let limit = special.map_or(LIMIT, |(_, limit)| *limit);

@@ -133,5 +133,7 @@ fn is_bare(guest: &mut Guest<'_>, bare: &Look, also: &[Allowed]) -> Result<()> {
 
 /// Every run, newest first.
 fn undo_all(guest: &mut Guest<'_>) -> Result<()> {
-    guest.run("until [ -z \"$(edge-reset undo --list | grep -v undone)\" ]; do edge-reset undo || exit; done").map(drop)
+    let script =
+        "while edge-reset undo --list > /run/list || exit; grep -qv undone /run/list; do edge-reset undo || exit; done";
+    guest.run(script).map(drop)
 }

@@ -49,7 +49,7 @@ for call in 'edge-prep status' 'edge-certgen check' 'edge-cni check' 'edge-crio 
 done
 [ -z "$failed" ] || { echo "$failed" >&2; exit 1; }
 # A host without KubeEdge has no configuration to check.
-! edge-conf check --force-namespace > /tmp/printed 2>&1
+if edge-conf check --force-namespace > /tmp/printed 2>&1; then exit 1; fi
 has /tmp/printed 'cannot find a configuration'
 
 at an open run
@@ -65,6 +65,7 @@ apt-get -q -y install edgeutils
 dpkg-query -W edgeutils | grep -qF "$2"
 edge-prep undo --list --force-namespace > /tmp/list
 cat /tmp/list
+test -s /tmp/list
 
 at the removal
 mkdir -p /etc/systemd/system/multi-user.target.wants

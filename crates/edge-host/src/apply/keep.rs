@@ -39,7 +39,7 @@ pub(crate) fn keep_newer(root: &Root, resolved: &ResolvedPath<'_>, now: &State) 
     Err(too_many(root, resolved))
 }
 
-/// Gives a tree, or what is in the place of one, such a name that is free.
+/// Renames what is there to the first name of that kind that is free.
 pub(crate) fn rename_newer(root: &Root, resolved: &ResolvedPath<'_>) -> Result<PathBuf> {
     for number in 1..=MAX_KEPT {
         let path = kept_path(resolved, number);

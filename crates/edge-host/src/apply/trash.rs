@@ -28,7 +28,7 @@ pub(super) fn change(root: &Root, tree: &RemoveTree) -> Result<Change> {
 }
 
 /// Chooses the trash of each, in the records that are about to be written: the one that the run has in that directory, or
-/// one that does not exist yet, so that it is of no one else.
+/// one that does not exist yet, so that it belongs to this run alone.
 pub(super) fn choose(root: &Root, steps: &mut [Step], id: u64, run: Option<&Run>) -> Result<()> {
     let earlier = run.into_iter().flat_map(|run| &run.entries).filter(|entry| entry.progress == Progress::Done);
     let mut known: Vec<(String, Option<u32>)> = earlier

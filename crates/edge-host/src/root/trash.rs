@@ -100,8 +100,13 @@ impl Root {
 impl Root {
     /// The names of trashes in a directory, which may be a large one; none if it is not a directory.
     pub(crate) fn trashes(&self, dir: &Path) -> Result<Vec<OsString>> {
-        let found = self.resolve(dir, LastLink::Follow).and_then(|resolved| resolved.trashes());
-        found.map_err(|cause| self.path_error("list", dir, &cause))
+        match self.resolve(dir, LastLink::Follow).and_then(|resolved| resolved.trashes()) {
+            // It leads to no directory.
+            Err(cause) if [Errno::ELOOP, Errno::ENOTDIR].iter().any(|no| cause.raw_os_error() == Some(*no as i32)) => {
+                Ok(Vec::new())
+            }
+            found => found.map_err(|cause| self.path_error("list", dir, &cause)),
+        }
     }
 }
 
@@ -109,9 +114,7 @@ impl ResolvedPath<'_> {
     fn trashes(&self) -> io::Result<Vec<OsString>> {
         let dir = match self.open(DIR_FLAGS) {
             Ok(dir) => dir,
-            Err(cause) if [Errno::ENOENT, Errno::ENOTDIR].iter().any(|no| cause.raw_os_error() == Some(*no as i32)) => {
-                return Ok(Vec::new());
-            }
+            Err(cause) if cause.raw_os_error() == Some(Errno::ENOENT as i32) => return Ok(Vec::new()),
             Err(cause) => return Err(cause),
         };
         let names = Dir::from_fd(dir)?.into_iter().map(|entry| {
@@ -267,7 +270,8 @@ impl ResolvedPath<'_> {
             }
         }
         let all = self.mounted_path()?.with_file_name(Trash { run, number: None }.name());
-        Err(io::Error::other(format!("{} and {MAX_NUMBER} more names for its trash are taken", all.display())))
+        let all = all.display();
+        Err(io::Error::other(format!("the names for its trash, {all} to {all}.{MAX_NUMBER}, are all taken")))
     }
 
     /// The trash of a run, if there is one. One that others can write, or that is not the caller's, is an error.

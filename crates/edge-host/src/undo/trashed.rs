@@ -18,10 +18,10 @@ impl Undoing<'_> {
         }
         let place = self.root.display(&trash.place_of(&path));
         let refused = |why: &str| Error::refused(format!("cannot restore {}: {why}", shown.display()));
-        if resolved.inode_in_trash(trash).on("read", &shown)? != Some(was) {
-            return Err(
-                refused(&format!("{} is no longer what was moved there", place.display())).hint(self.keep_all())
-            );
+        let found = resolved.inode_in_trash(trash).on("read", &shown)?;
+        if found != Some(was) {
+            let why = if found.is_some() { "is no longer what was moved there" } else { "does not exist any more" };
+            return Err(refused(&format!("{} {why}", place.display())).hint(self.keep_all()));
         }
         let Some(now) = now else { return Ok(UndoStep::FromTrash { keeping: None }.into()) };
         if let Some(mount) = resolved.tree_mounts(&Mounts::read()?).on("read", &shown)?.first() {

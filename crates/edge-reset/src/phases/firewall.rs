@@ -17,6 +17,9 @@ mod sets;
 mod shared;
 mod table;
 
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use edge_firewall::{Backend, Family, Firewall, Owned, Owner, Removal, Seen, Table, View, remove, transaction};
@@ -69,6 +72,7 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
         facts.items.extend(hidden::items(seen, &save, &data)?);
     }
     facts.items.extend(hidden::without_nft(&firewall.seen)?);
+    facts.items.extend(sets::without_program(&firewall.seen));
     let mut saves = Saves::read(host)?;
     for (index, seen) in firewall.seen.into_iter().enumerate() {
         let program = seen.restore.strip_suffix("-restore").unwrap_or(&seen.restore);
@@ -78,11 +82,12 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
         facts.saves.push((seen.backend, save));
     }
     facts.add(nft::read(&data, &pods, &mut saves));
-    let services = ipvs::read(host, &data, &mut saves);
+    let are_gone = Rc::new(Cell::new(true));
+    let services = ipvs::read(host, &data, &are_gone, &mut saves);
     // Without the sets they could not be told from those of others.
     let are_left = services.as_ref().map_or(true, |part| part.iter().any(|(item, _)| item.is_leftover));
     facts.add(services);
-    facts.add(sets::read(&data, are_left, &mut saves));
+    facts.add(sets::read(&data, are_left, &are_gone, &mut saves));
     let is_proxy = |item: &Item| item.creators.iter().any(|creator| creator.name() == localnet::PROXY);
     let has_proxy = facts.items.iter().any(|item| item.fate == Fate::Remove && is_proxy(item));
     let has_guard = facts.work.iter().any(|(_, work)| work.removes(localnet::GUARD));
@@ -235,7 +240,7 @@ impl PhaseFacts for Facts {
         let is_chosen = |id: &String| chosen.iter().find(|item| item.id == *id);
         let chosen_work: Vec<(&Item, Work)> =
             work.into_iter().filter_map(|(id, work)| Some((is_chosen(&id)?, work))).collect();
-        let mut others = Vec::new();
+        let (mut others, mut copies) = (Vec::new(), HashMap::new());
         let mut is_legacy = false;
         for (index, (backend, save)) in saves.into_iter().enumerate() {
             let is_of =
@@ -247,6 +252,7 @@ impl PhaseFacts for Facts {
             if is_lasting && foreign.iter().any(|(of, ..)| *of == index) {
                 plan.note(format!("{} keeps the rules of others that are removed", save.path().display()));
             }
+            copies.insert(index, save.copy());
             save.plan(is_lasting, item, plan);
         }
         if is_legacy {
@@ -256,8 +262,12 @@ impl PhaseFacts for Facts {
         for (item, work) in chosen_work {
             match work {
                 Work::Rules { transaction, .. } => item.tag(plan.transaction(*transaction, item.why())),
-                Work::Table { seen, removal, owner, .. } => {
-                    let perform = Box::new(move || remove(&Root::live()?, &seen, *removal, &owner, LOCK_WAIT));
+                Work::Table { save, seen, removal, owner } => {
+                    let copy = copies.get(&save).cloned();
+                    let perform = Box::new(move || {
+                        copy.map_or(Ok(()), |copy| copy.must_exist())?;
+                        remove(&Root::live()?, &seen, *removal, &owner, LOCK_WAIT)
+                    });
                     item.tag(delete(plan, item, perform));
                 }
                 Work::Other(work) => others.push((item, work)),

@@ -74,8 +74,10 @@ fn one(host: &Host, kind: Kind, file: &ConfigFile, roots: &mut Roots) -> Result<
                 add(all, path, source, &[kind.program()]);
             }
         }
-        if let Some(path) = found.path_at(DATABASE)?.or_else(|| settings.default(DATABASE)) {
-            files.push((absolute(path), at(DATABASE), FileKind::Database));
+        let written = found.path_at(DATABASE)?;
+        let source = if written.is_some() { at(DATABASE) } else { DEFAULT.to_owned() };
+        if let Some(path) = written.or_else(|| settings.default(DATABASE)) {
+            files.push((absolute(path), source, FileKind::Database));
         }
     }
     let source = match &file.named_in {

@@ -91,24 +91,30 @@ struct Reset<'h> {
 impl Reset<'_> {
     /// Reads one phase and carries it out. What cannot be read does not stop the others.
     fn phase(&mut self, phase: Phase) -> Result<()> {
+        // Until it is known.
+        self.context.pods_remain |= phase == Phase::Pods;
         let facts = match phases::read(phase, self.host, &self.context) {
             Ok(Some(facts)) => facts,
-            Ok(None) => return Ok(()),
+            Ok(None) => {
+                self.context.pods_remain &= phase != Phase::Pods;
+                return Ok(());
+            }
             Err(error) => return self.failed(error),
         };
         let chosen = self.choose(phase, facts.items());
-        if phase == Phase::Pods {
-            let others = facts.items().iter().filter(|item| !chosen.contains(item));
-            self.context.pods_remain = phases::pods_remain(others);
-        }
+        let others = facts.items().iter().filter(|item| !chosen.contains(item));
+        let others_remain = phases::pods_remain(others);
         let mut plan = Plan { continues: true, ..Plan::default() };
         if let Err(error) = facts.plan(&chosen, &mut plan) {
             return self.failed(error);
         }
         match apply_part(self.host, plan) {
             Ok(outcome) => {
+                let is_done = outcome.exit == Exit::Done || self.host.mode == Mode::DryRun;
+                if phase == Phase::Pods {
+                    self.context.pods_remain = others_remain || !is_done;
+                }
                 if outcome.exit != Exit::Done {
-                    self.context.pods_remain |= phase == Phase::Pods && self.host.mode == Mode::Apply;
                     self.reported.extend(chosen.into_iter().map(|item| item.id));
                 }
                 self.exit = self.exit.worst(outcome.exit);
@@ -220,7 +226,8 @@ impl Reset<'_> {
         }
         let forgotten = trashed(self.host, None).and_then(|all| purge(self.host, &all, &[])).and_then(|outcome| {
             self.exit = self.exit.worst(outcome.exit);
-            self.host.forget_other_runs()
+            // What is still in a trash needs its record.
+            if outcome.exit == Exit::Done { self.host.forget_other_runs() } else { Ok(()) }
         });
         forgotten.or_else(|error| self.failed(error))
     }

@@ -27,6 +27,7 @@ pub(crate) fn run(host: &mut Host, args: &ScanArgs) -> Result<Outcome> {
             }
             // The others are shown anyway.
             Err(error) => {
+                context.pods_remain |= phase == Phase::Pods;
                 exit = exit.worst(error.exit());
                 host.report.error(&error);
             }

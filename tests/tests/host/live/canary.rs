@@ -63,13 +63,22 @@ fn unmount_all() -> bool {
     let mounts = Mounts::read().unwrap();
     let mut is_done = true;
     for mount in mounts.tree().below(Path::new(ROOT)) {
-        let unmount = Unmount::new(mount, &[ROOT.into()]).with_deadline(Duration::from_millis(200));
+        let unmount = Unmount::new(mount, &[ROOT.into()]).with_deadline(Duration::from_millis(600));
         if let Err(error) = unmount.run() {
             assert_eq!(error.exit(), Exit::Refused, "{error}");
             is_done = false;
         }
     }
     is_done
+}
+
+/// Ends the noise, also after a panic.
+struct Ends<'e>(&'e AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Mounts and unmounts in the root, wherever it is by now.
@@ -96,12 +105,11 @@ fn reset(seed: u64) -> Result<(), String> {
     let ended = AtomicBool::new(false);
     let is_noisy = seed.is_multiple_of(NOISY);
     let check = thread::scope(|scope| {
+        let _ends = Ends(&ended);
         if is_noisy {
             scope.spawn(|| make_noise(&ended));
         }
-        let result = steps(is_noisy);
-        ended.store(true, Ordering::Relaxed);
-        result
+        steps(is_noisy)
     });
     let after = Outside::look();
     let told = format!("seed {seed}: {}", graph.steps.join("; "));

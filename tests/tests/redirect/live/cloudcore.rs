@@ -205,8 +205,9 @@ fn running_cloudcore_names_its_configuration() {
         printf 'modules: {iptablesManager: {mode: external}}\n' > other.yaml
         cp /bin/sh /mnt/bin/cloudcore
         mkfifo /mnt/hold; exec 9<>/mnt/hold
-        /mnt/bin/cloudcore -c 'read line; :' --config=/mnt/other.yaml <&9 & sleep 0.2
-        add; kill $!
+        /mnt/bin/cloudcore -c 'read line; :' --config=/mnt/other.yaml <&9 &
+        until grep -q other.yaml /proc/$!/cmdline; do sleep 0.02; done
+        add; kill $!; wait $! 2> /dev/null
         clear; add | sed 's/ (.*//'
         "#;
     each(

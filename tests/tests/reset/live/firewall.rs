@@ -87,7 +87,7 @@ END
         "foreign rules are as before\n0\nalready up to date\nexit 0\n",
         "firewall   deleted 10 chains, 8 jumps and 1 rule in nat (legacy): made by ",
         "firewall   deleted 2 sets: made by calico, kube-proxy  [undo: none]",
-        "kept       table ip6 flannel-ipv6: it has not the chains of that program",
+        "kept       table ip6 flannel-ipv6: it does not have the chains of that program",
         "kept       KUBE-LOOP-BACK in the sets: its type is bitmap:ip",
         "27 changes would be made\nexit 3\n",
         "600 /var/lib/edgeutils/edge-reset/ip6tables-legacy.1.save\n27\n",

@@ -71,3 +71,29 @@ fn read_only_etc_is_named_and_the_same_command_completes_the_reset() {
     let deleted = cannot("delete /etc/.edgeutils-trash-1/kubeedge");
     assert!(ran.stdout.ends_with(&format!("{deleted}1 change\n")), "{}", ran.stdout);
 }
+
+/// What is removed for good needs its copy.
+#[test]
+fn rules_stay_where_no_copy_of_them_can_be_written() {
+    if cannot_unshare("reset live full") {
+        return;
+    }
+    let ran = script(
+        r#"
+        ip link set lo up
+        printf '*filter\n:INPUT ACCEPT\n:KUBE-FIREWALL - [0:0]\n-A INPUT -j KUBE-FIREWALL\nCOMMIT\n' > /mnt/rules
+        mkdir -p /var/lib/edgeutils/edge-reset
+        mount -t tmpfs -o size=4k,mode=700 tmpfs /var/lib/edgeutils/edge-reset
+        echo full > /var/lib/edgeutils/edge-reset/fill
+        iptables-nft-restore < /mnt/rules
+        reset apply --yes --only firewall 2>&1 | grep 'copy in'; iptables-nft-save | grep -c 'KUBE-FIREWALL'
+        umount /var/lib/edgeutils/edge-reset
+        reset apply --yes --only firewall > /mnt/out 2>&1; tail -1 /mnt/out; iptables-nft-save | grep -c 'KUBE-FIREWALL'
+        "#,
+    );
+    assert!(
+        ran.stdout.contains("cannot remove them without a copy in /var/lib/edgeutils/edge-reset/iptables-nft."),
+        "{ran:?}"
+    );
+    assert!(ran.stdout.ends_with("\n2\n2 changes\n0\n"), "{ran:?}");
+}

@@ -176,8 +176,8 @@ edge apply --yes --only pods --profile k3s
     let want = format!(
         "pods       would end pod default/nginx: made by k3s, rke2  [undo: none]\n1 change would be made\nexit 3\n\
          kept       pod default/nginx: rke2 uses it (/etc/rancher/rke2)\nalready up to date\nexit 0\n\
-         kept       all pods of containerd of k3s at {socket}: it is not running; what its pods have left is removed by the \
-         other phases\nalready up to date\nexit 0\n"
+         kept       all pods of containerd of k3s at {socket}: it is not running; the other phases remove the \
+         leftovers of its pods\nalready up to date\nexit 0\n"
     );
     assert_eq!(out, want);
 }

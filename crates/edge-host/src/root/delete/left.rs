@@ -56,7 +56,9 @@ impl Leftovers {
                 let path = quoted(&path.display().to_string());
                 Some(format!("unmount what is mounted there (grep {path} /proc/self/mountinfo) and run again"))
             }
-            Some(Errno::EPERM) => unlock_hint(&paths),
+            Some(Errno::EPERM) => {
+                unlock_hint(&paths).or_else(|| Error::io(verb, place, cause).hint_text().map(str::to_owned))
+            }
             _ => Error::io(verb, place, cause).hint_text().map(str::to_owned),
         });
         let error = Error::io(verb, path, &self.into_result().err()?);

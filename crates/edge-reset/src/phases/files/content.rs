@@ -3,7 +3,7 @@
 //! `data` there too.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use edge_host::{EntryKind, Pattern, Result};
 use serde::Deserialize;
@@ -59,6 +59,16 @@ impl Parted {
 }
 
 impl Content {
+    /// Errors: why it is not valid.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Content::Has { has } = self else { return Ok(()) };
+        let is_below = |path: &&PathBuf| path.components().all(|part| matches!(part, Component::Normal(_)));
+        match has.iter().find(|path| !is_below(path)) {
+            Some(path) => Err(format!("{path:?} is not a path below that directory")),
+            None => Ok(()),
+        }
+    }
+
     /// Adds a name in a directory, or what is in it if only a part of that is known.
     pub(super) fn part(&self, finder: &Finder<'_>, dir: &Path, name: &OsStr, parted: &mut Parted) -> Result<()> {
         let path = dir.join(name);

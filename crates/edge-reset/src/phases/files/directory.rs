@@ -69,11 +69,12 @@ pub(super) fn check(context: &Context) -> Result<()> {
         let Some(place) = &row.added else { continue };
         let error = |why: &str| place.error(&format!("[[directory]]: {why}"));
         are_names(row.own.names.iter()).map_err(|why| error(&why))?;
+        row.own.content.values().try_for_each(Content::check).map_err(|why| error(&why))?;
         let Some(path) = row.own.path.as_ref().filter(|_| row.own.of.is_none()) else {
             if row.own.of.is_some() && row.own.path.is_none() {
                 continue;
             }
-            return Err(error("it has no path, or both path and of"));
+            return Err(error("expected either path or of"));
         };
         is_plain(path).map_err(|why| error(&why))?;
         let is_removed = row.entry.tier == Tier::Removed;
@@ -83,12 +84,12 @@ pub(super) fn check(context: &Context) -> Result<()> {
             return Err(error("a directory of the system cannot be removed"));
         }
         if is_removed && row.own.names.is_empty() && is_of_system(path) {
-            return Err(error(&format!("others have files in {} too: add names = […]", path.display())));
+            return Err(error(&format!("{} also contains files of other programs: add names = […]", path.display())));
         }
         let is_same =
             |other: &&Row<Directory>| other.own.path.as_deref() == Some(path) && (is_removed || other.added.is_some());
         if rows[..at].iter().any(|other| is_same(&other)) {
-            return Err(error(&format!("{} has another entry already", path.display())));
+            return Err(error(&format!("{} already has an entry", path.display())));
         }
     }
     Ok(())
@@ -167,7 +168,7 @@ fn one(finder: &mut Finder<'_>, row: &Row<Directory>, rows: &[Row<Directory>], r
         return finder.keep_in(path, &names, &entry, "it contains nothing that its creators make");
     }
     let stays = match finder.places.stays(path)? {
-        _ if is_system(&canonical) => Some("others use it too"),
+        _ if is_system(&canonical) => Some("other programs use it too"),
         None if is_linked(finder, path)? => Some("a symbolic link points to it, so it stays"),
         stays => stays,
     };
@@ -203,8 +204,8 @@ fn one(finder: &mut Finder<'_>, row: &Row<Directory>, rows: &[Row<Directory>], r
     }
     if is_named && row.own.of != Some(Of::StaticPods) {
         let why = match stays.filter(|_| known.is_empty() && is_usual) {
-            Some(stays) => format!("it is not known whose it is; {stays}"),
-            None => "it is not known whose it is".to_owned(),
+            Some(stays) => format!("its owner is unknown; {stays}"),
+            None => "its owner is unknown".to_owned(),
         };
         finder.keep_in(path, &rest, &entry, &why)?;
     }
@@ -243,7 +244,11 @@ fn parted(finder: &Finder<'_>, row: &Row<Directory>, path: &Path, names: &[OsStr
     let mut parted = Parted::default();
     for name in names {
         let is_named = row.own.names.is_empty() || matches(&row.own.names, name);
-        let pattern = name.to_str().and_then(|name| row.own.content.iter().find(|(pattern, _)| pattern.matches(name)));
+        // As in a PatternMap, the closest one counts.
+        let pattern = name.to_str().and_then(|name| {
+            let matching = row.own.content.iter().filter(|(pattern, _)| pattern.matches(name));
+            matching.max_by_key(|(pattern, _)| (pattern.is_exact(), pattern.front().len()))
+        });
         match (row.own.proof, pattern) {
             (Some(proof), _) => parted.add(name, proof.of_child(finder.host, &path.join(name))?),
             (None, Some((_, content))) if !is_own => content.part(finder, path, name, &mut parted)?,
@@ -287,7 +292,8 @@ fn describe(
     }
     if row.own.of == Some(Of::Kubelet) {
         let data = volumes::not_mounted(finder.host, &finder.context.ownership, finder.places.mounts(), &root.path)?;
-        let volatile = finder.places.volatile(&root.path)?.map(|on| format!("it is on {on}, and its removal"));
+        let volatile =
+            finder.places.volatile(&root.path.join("pods"))?.map(|on| format!("it is on {on}, and its removal"));
         let no_trash = (!finder.context.request.to_trash).then(|| "--no-trash".to_owned());
         if let Some(what) = no_trash.or(volatile).filter(|_| !data.is_empty()) {
             let hint = "move that to another place, then run the command again";

@@ -10,7 +10,7 @@ use super::place::{are_names, is_plain};
 use super::proof::{Programs, Proof};
 use crate::context::Context;
 use crate::item::Fate;
-use crate::ownership::Row;
+use crate::ownership::{Row, Tier};
 use crate::request::Also;
 
 const KIND: &str = "file";
@@ -36,7 +36,7 @@ pub(super) fn check(context: &Context) -> Result<()> {
         are_names(row.own.names.iter()).map_err(|why| place.error(&format!("[[entry]]: {why}")))?;
         let is_same = |other: &&Row<Known>| other.own.dir == row.own.dir && other.own.names == row.own.names;
         if rows[..at].iter().any(|other| is_same(&other)) {
-            return Err(place.error("[[entry]]: these names have another entry already"));
+            return Err(place.error("[[entry]]: these names already have an entry"));
         }
     }
     Ok(())
@@ -54,6 +54,9 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
             let missing = row.own.also.filter(|also| !finder.context.request.has_also(*also));
             if let Some(also) = missing.filter(|_| item.fate == Fate::Remove) {
                 item = item.kept(format!("to remove it too, add --also {}", also.name()));
+            }
+            if row.entry.tier == Tier::Kept {
+                finder.protect(&path)?;
             }
             let order = if row.own.last { Order::Last } else { Order::First };
             finder.add(Removal { item, paths: vec![path.clone()], path, order, source: None });

@@ -134,16 +134,24 @@ impl<'a> Finder<'a> {
 
     /// What is kept by an entry is not removed by another one.
     fn keep_protected(&mut self) -> Result<()> {
-        for removal in std::mem::take(&mut self.removals) {
-            let own = self.host.root.canonical(&removal.path)?;
-            match self.protected.iter().find(|kept| own.starts_with(kept)) {
-                // The entry that keeps it shows it.
-                Some(kept) if *kept == own => {}
+        for mut removal in std::mem::take(&mut self.removals) {
+            let mut within = None;
+            for path in std::mem::take(&mut removal.paths) {
+                let own = self.host.root.canonical(&path)?;
+                match self.protected.iter().find(|kept| own.starts_with(kept)) {
+                    None => removal.paths.push(path),
+                    // The entry that keeps it shows it.
+                    Some(kept) if *kept == own => {}
+                    Some(kept) => within = Some(kept.clone()),
+                }
+            }
+            match within {
+                _ if !removal.paths.is_empty() => self.removals.push(removal),
                 Some(kept) => {
                     let why = format!("it is in {}, which is kept", kept.display());
                     self.kept.push((removal.path, removal.item.kept(why)));
                 }
-                None => self.removals.push(removal),
+                None => {}
             }
         }
         Ok(())
@@ -183,7 +191,7 @@ impl<'a> Finder<'a> {
                 }
                 ([first, ..], false) => Some(first),
             };
-            let kept = self.kept_in(&self.removals[at]);
+            let kept = self.kept_in(&self.removals[at])?;
             let item = &mut self.removals[at].item;
             if let Some(kept) = kept {
                 let advice = self.until.get(&kept).cloned();
@@ -222,7 +230,13 @@ impl<'a> Finder<'a> {
                 .collect::<Vec<_>>()
                 .join("; ");
         }
-        let orphans = self.orphans()?;
+        let orphans = self.orphans().unwrap_or_else(|error| {
+            let hint = error.hint_text().unwrap_or("correct that, then run the command again").to_owned();
+            vec![
+                Item::new(Phase::Files, "trash", "trashes of runs without a journal", &[])
+                    .refused(error.message(), hint),
+            ]
+        });
         let items =
             self.removals.into_iter().map(|removal| removal.item).chain(self.kept.into_iter().map(|kept| kept.1));
         Ok((items.chain(orphans).collect(), trees))
@@ -270,8 +284,7 @@ impl<'a> Finder<'a> {
         // Two paths can lead to the same place.
         let mut places = HashMap::new();
         for path in self.removals.iter().flat_map(|removal| &removal.paths) {
-            let above = self.host.root.canonical(path.parent().unwrap_or(path))?;
-            places.insert(path.clone(), above.join(path.file_name().unwrap_or_default()));
+            places.insert(path.clone(), self.entry_of(path)?);
         }
         let all: HashSet<PathBuf> = places.values().cloned().collect();
         let mut seen = HashSet::new();
@@ -291,10 +304,25 @@ impl<'a> Finder<'a> {
         Ok(all.into_iter().flatten().collect())
     }
 
-    fn kept_in(&self, removal: &Removal) -> Option<PathBuf> {
-        let is_inside =
-            |kept: &&(PathBuf, Item)| removal.paths.iter().any(|path| kept.0 != *path && kept.0.starts_with(path));
-        self.kept.iter().find(is_inside).map(|kept| kept.0.clone())
+    fn kept_in(&self, removal: &Removal) -> Result<Option<PathBuf>> {
+        for path in &removal.paths {
+            let is_inside = |kept: &&PathBuf| *kept != path && kept.starts_with(path);
+            if let Some(kept) = self.kept.iter().map(|(kept, _)| kept).find(is_inside) {
+                return Ok(Some(kept.clone()));
+            }
+            // Also if a link leads to what is kept; of a link itself only the link is removed.
+            let place = self.entry_of(path)?;
+            if let Some(kept) = self.protected.iter().find(|kept| **kept != place && kept.starts_with(&place)) {
+                return Ok(Some(kept.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A path without links but the last name.
+    fn entry_of(&self, path: &Path) -> Result<PathBuf> {
+        let above = self.host.root.canonical(path.parent().unwrap_or(path))?;
+        Ok(above.join(path.file_name().unwrap_or_default()))
     }
 
     /// What the configurations in a directory name, and is removed before.

@@ -10,9 +10,9 @@ use edge_kubeedge::{Kind, kind_of};
 use edge_systemd::{Scope, Units};
 
 use super::finder::{Finder, Order, Removal};
+use super::proof::Proof;
 use crate::configuration::Configuration;
 use crate::ownership::{Entry, Tier};
-use crate::phases::kubeedge_version;
 use crate::phases::units::owned::{self, Standing};
 use crate::phases::units::package::Packages;
 use crate::roots::{FileKind, RootFile};
@@ -42,16 +42,21 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
 /// The program of a unit that goes, where no directory of programs has it.
 fn programs(finder: &mut Finder<'_>) -> Result<()> {
     let units = Units::read(&finder.host.root, Scope::Now)?;
+    let mut packages = Packages::default();
     for unit in owned::read(finder.host, finder.context, &units)? {
         let Some(path) = unit.program.filter(|path| unit.standing == Standing::Owned && !finder.removes(path)) else {
             continue;
         };
         let Some(inode) = finder.inode(&path)? else { continue };
-        let Some(version) = kubeedge_version(finder.host, &path) else { continue };
+        let of_kubeedge = Proof::KubeedgeProgram.of_program(finder.host, &path).ok().flatten();
+        let Some(proof) = of_kubeedge.or_else(|| Proof::K3sProgram.of_program(finder.host, &path).ok().flatten())
+        else {
+            continue;
+        };
         let mut item = finder.item(&path, KIND, inode, &unit.row.entry);
-        item.proofs = vec![format!("{} runs it", unit.name), format!("KubeEdge {version}")];
-        if Packages::default().own(finder.host, &path)? {
-            item = item.kept("a package has it");
+        item.proofs = vec![format!("{} runs it", unit.name), proof];
+        if packages.own(finder.host, &path)? {
+            item = item.kept("it belongs to a package");
         }
         finder.add(Removal { item, paths: vec![path.clone()], path, order: Order::Last, source: None });
     }
@@ -63,7 +68,8 @@ fn one(finder: &mut Finder<'_>, file: &RootFile, path: &Path, mut paths: Vec<Pat
     let entry = Entry {
         creators: vec![file.creator.clone()],
         tier: if file.kind == FileKind::PrivateKey { Tier::Kept } else { Tier::Removed },
-        text: if file.kind == FileKind::PrivateKey { "a private key at a place of its own" } else { "" }.to_owned(),
+        text: if file.kind == FileKind::PrivateKey { "a private key outside the default directories" } else { "" }
+            .to_owned(),
         cleaner: None,
     };
     let mut item = finder.item(path, KIND, inode, &entry);
@@ -73,7 +79,7 @@ fn one(finder: &mut Finder<'_>, file: &RootFile, path: &Path, mut paths: Vec<Pat
         FileKind::Configuration if is_configuration(finder, file, path) => None,
         FileKind::Configuration => Some(format!("it is not a configuration of {}", file.creator)),
         FileKind::Database if is_database(finder, path)? => None,
-        FileKind::Database => Some("it is not a database of SQLite".to_owned()),
+        FileKind::Database => Some("it is not a SQLite database".to_owned()),
     };
     if let Some(why) = wrong {
         item = item.kept(why);
@@ -100,7 +106,8 @@ fn is_configuration(finder: &Finder<'_>, file: &RootFile, path: &Path) -> bool {
 
 /// An empty one is a database without tables.
 fn is_database(finder: &Finder<'_>, path: &Path) -> Result<bool> {
-    let Some(file) = finder.host.root.open(path)? else { return Ok(false) };
+    // A directory or a socket is not one.
+    let Some(file) = finder.host.root.open(path).ok().flatten() else { return Ok(false) };
     let mut begin = Vec::new();
     file.take(SQLITE.len() as u64).read_to_end(&mut begin).on("read", finder.host.root.display(path))?;
     Ok(begin.is_empty() || begin == SQLITE)

@@ -1,7 +1,7 @@
 //! The files of CNI networks of pods: configurations, libcni's entries, leases. Those of Podman and nerdctl are in the
 //! same directories and stay.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use edge_host::{EntryKind, Result};
@@ -43,7 +43,7 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
         let mut paths: Vec<PathBuf> = network.entries.iter().map(|entry| entry.path.clone()).collect();
         paths.extend(network.flannel_files.iter().cloned());
         paths.push(network.leases.clone());
-        // Last, as they tell whose the others are.
+        // Last, as they show which program owns the others.
         for conf in &network.confs {
             match &conf.keeper {
                 None => paths.push(conf.path.clone()),
@@ -52,7 +52,7 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
         }
         paths = existing(finder, paths)?;
         if finder.context.pods_remain {
-            let why = "a container runtime needs it to remove the pods that remain";
+            let why = "a container runtime needs it to remove pods, and some remain or could not be listed";
             for path in &paths {
                 keep(finder, path, &entry, why)?;
             }
@@ -135,6 +135,7 @@ fn whole(finder: &mut Finder<'_>, entry: &Entry, owned: &[PathBuf]) -> Result<()
 
 fn has_only(finder: &Finder<'_>, owned: &[PathBuf]) -> Result<bool> {
     let root = &finder.host.root;
+    let owned: HashSet<&PathBuf> = owned.iter().collect();
     let mut waiting = vec![(PathBuf::from(STATE), 0)];
     let mut seen = 0;
     while let Some((dir, depth)) = waiting.pop() {

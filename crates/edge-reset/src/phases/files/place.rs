@@ -126,7 +126,9 @@ impl<'h> Places<'h> {
         if !self.host.root.is_live() {
             return Ok(None);
         }
-        let place = self.host.root.mounted_path(path)?;
+        // A link is removed itself, wherever it points.
+        let place = self.host.root.mounted_path(path.parent().unwrap_or(path))?;
+        let place = place.join(path.file_name().unwrap_or_default());
         let above = self.mounts.iter().filter(|mount| place.starts_with(&mount.point));
         // Of those with the longest path, the last one covers the others.
         let mount = above.max_by_key(|mount| mount.point.components().count());

@@ -107,7 +107,7 @@ impl Proof {
     }
 
     /// What its build information says.
-    fn of_program(self, host: &Host, path: &Path) -> Result<Option<String>> {
+    pub(super) fn of_program(self, host: &Host, path: &Path) -> Result<Option<String>> {
         let Some(mut file) = host.root.open(path)? else { return Ok(None) };
         let shown = host.root.display(path);
         if self == Proof::KubeedgeProgram {

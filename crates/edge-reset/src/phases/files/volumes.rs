@@ -1,6 +1,7 @@
 //! Volumes whose directory contains files although nothing is mounted there: an application has written them while the
 //! volume was not mounted, and nobody looks for them.
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -33,23 +34,33 @@ pub(super) fn check(context: &Context) -> Result<()> {
 /// Where to look.
 struct Look<'h> {
     host: &'h Host,
-    mounts: &'h Mounts,
+    /// Where something is mounted.
+    points: HashSet<&'h Path>,
+    root: &'h Path,
+    /// The root in the mount table. No link is followed below it.
+    mounted: PathBuf,
 }
 
-/// A line for each of the first below the root of a kubelet, and the number of the others.
+/// A line for each of the first below the root of a kubelet or in one of its pods, and the number of the others.
 pub(crate) fn not_mounted(host: &Host, ownership: &Ownership, mounts: &Mounts, root: &Path) -> Result<Vec<String>> {
     let rows: Vec<Row<Kinds>> = ownership.rows("volume_kind")?;
     let kinds: Vec<&str> = rows.iter().flat_map(|row| row.own.kinds.iter().map(String::as_str)).collect();
-    let look = Look { host, mounts };
+    let points = mounts.iter().map(|mount| mount.point.as_path()).collect();
+    let look = Look { host, points, root, mounted: host.root.mounted_path(root)? };
     let mut found = Vec::new();
-    for pod in look.children(&root.join(PODS))? {
+    // The root of a kubelet, or one of its pods.
+    let pods = match root.parent().and_then(Path::file_name) {
+        Some(name) if name == PODS => vec![root.to_path_buf()],
+        _ => look.children(&root.join(PODS))?,
+    };
+    for pod in pods {
         for kind in look.children(&pod.join(VOLUMES))? {
             if !kind.file_name().is_some_and(|name| kinds.iter().any(|kind| name == *kind)) {
                 continue;
             }
             for volume in look.children(&kind)? {
                 let inner = volume.join(MOUNT);
-                if !look.is_own(&volume)? || look.is_mounted(&inner)? {
+                if !look.is_own(&volume)? || look.is_mounted(&inner) {
                     continue;
                 }
                 let place = if host.root.inode(&inner)?.is_some() { inner } else { volume };
@@ -92,7 +103,7 @@ impl Look<'_> {
 
     /// Whether it is a directory on which nothing is mounted.
     fn is_own(&self, dir: &Path) -> Result<bool> {
-        if self.is_mounted(dir)? {
+        if self.is_mounted(dir) {
             return Ok(false);
         }
         match self.host.root.entry_kind(dir) {
@@ -101,10 +112,9 @@ impl Look<'_> {
         }
     }
 
-    /// Whether something is mounted at a path whose parent is not mounted. The path itself is not touched, not even opened:
-    /// the server of what is mounted may be dead.
-    fn is_mounted(&self, path: &Path) -> Result<bool> {
-        let parent = self.host.root.mounted_path(path.parent().unwrap_or(path))?;
-        Ok(self.mounts.at(&parent.join(path.file_name().unwrap_or_default())).is_some())
+    /// Whether something is mounted at a path below the root. It is not touched, not even opened: the server of what is
+    /// mounted may be dead.
+    fn is_mounted(&self, path: &Path) -> bool {
+        path.strip_prefix(self.root).is_ok_and(|below| self.points.contains(self.mounted.join(below).as_path()))
     }
 }

@@ -22,9 +22,9 @@ pub(super) struct Shape {
 
 impl From<String> for Shape {
     fn from(text: String) -> Shape {
-        let closed = text.strip_suffix("**");
-        let words = closed.unwrap_or(&text).split(' ').filter(|word| !word.is_empty());
-        Shape { words: words.map(str::to_owned).collect(), is_open: closed.is_some() }
+        let open = text.strip_suffix("**");
+        let words = open.unwrap_or(&text).split(' ').filter(|word| !word.is_empty());
+        Shape { words: words.map(str::to_owned).collect(), is_open: open.is_some() }
     }
 }
 
@@ -89,7 +89,7 @@ pub(super) fn shown(rules: &[(&str, &str)]) -> String {
     let what = if rules.len() == 1 { "1 rule".to_owned() } else { format!("{} rules", rules.len()) };
     let mut all: Vec<String> = rules.iter().take(SHOWN).map(|(chain, rule)| format!("-A {chain} {rule}")).collect();
     all.extend(rules.len().checked_sub(SHOWN).filter(|left| *left > 0).map(|left| format!("{left} more")));
-    format!("also removes {what} that none of these wrote: {}", all.join("; "))
+    format!("also removes {what} of unknown origin: {}", all.join("; "))
 }
 
 #[cfg(test)]

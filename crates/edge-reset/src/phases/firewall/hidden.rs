@@ -35,7 +35,7 @@ pub(super) fn without_nft(all: &[Seen]) -> Result<Option<Item>> {
     let item = Item::new(Phase::Firewall, "backend", "nft", &[]);
     let item = Item { object: "tables of nf_tables other than those of iptables".to_owned(), ..item };
     let hint = Some("install nft and run again: apt-get install nftables".to_owned());
-    Ok(Some(Item { hint, ..item.kept("nft is not installed, so whether there are any is unknown") }))
+    Ok(Some(Item { hint, is_leftover: true, ..item.kept("nft is not installed, so whether there are any is unknown") }))
 }
 
 /// An item for each of them: refused if it contains a chain that would be removed, or if that is unknown.

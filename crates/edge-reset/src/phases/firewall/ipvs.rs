@@ -1,16 +1,19 @@
 //! The virtual services of kube-proxy: those whose address is one of its link or, with their port, in one of its sets, and
-//! those on an address of this host whose port is in one of its sets of node ports. The link may be gone already, as an earlier phase
-//! deletes it; the sets are destroyed only after the services.
+//! those on an address of this host whose port is in one of its sets of node ports. The link may be gone already, as an
+//! earlier phase deletes it; the sets are destroyed only after the services.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::path::Path;
+use std::rc::Rc;
 
 use edge_host::{Cmd, Error, Host, Result};
 use edge_link::Snapshot;
 
 use super::data::Data;
 use super::saves::Saves;
+use super::sets::is_absent;
 use super::{Job, Part, delete};
 use crate::item::{Fate, Item};
 use crate::phase::Phase;
@@ -27,7 +30,9 @@ const IPSET: &str = "ipset";
 const BY_ADDRESS: [(&str, &str); 3] = [("-t", "tcp"), ("-u", "udp"), ("--sctp-service", "sctp")];
 
 /// Reads them.
-pub(super) fn read(host: &Host, data: &Data, saves: &mut Saves<'_>) -> Result<Part> {
+///
+/// `are_gone` is false from then on until those that are removed are gone: they are recognized by their sets.
+pub(super) fn read(host: &Host, data: &Data, are_gone: &Rc<Cell<bool>>, saves: &mut Saves<'_>) -> Result<Part> {
     let mut part = Part::new();
     let table = host.root.read(Path::new(SERVICES))?.unwrap_or_default();
     if !has_services(&String::from_utf8_lossy(&table)) {
@@ -49,7 +54,7 @@ pub(super) fn read(host: &Host, data: &Data, saves: &mut Saves<'_>) -> Result<Pa
             continue;
         };
         let save = save.arg("-n").keep_output(LARGEST);
-        let text = save.run()?.stdout;
+        let text = save.run_whole()?.stdout;
         // It ends with success also where it cannot read.
         if !text.starts_with("-A ") {
             let cause = format!("it names no service, and {SERVICES} does");
@@ -67,8 +72,19 @@ pub(super) fn read(host: &Host, data: &Data, saves: &mut Saves<'_>) -> Result<Pa
             continue;
         }
         let save = saves.of_other("ipvs", kept, RESTORE)?;
-        let remove =
-            move || own.iter().try_for_each(|service| Cmd::find(PROGRAM)?.arg("-D").args(service).run().map(|_| ()));
+        are_gone.set(false);
+        let (are_gone, copy) = (Rc::clone(are_gone), save.copy());
+        let remove = move || {
+            copy.must_exist()?;
+            // The first error, after all were tried.
+            let mut done = Ok(());
+            for service in &own {
+                let deleted = Cmd::find(PROGRAM)?.arg("-D").args(service).run().map(drop);
+                done = done.and(deleted);
+            }
+            are_gone.set(done.is_ok());
+            done
+        };
         let work: Job = Box::new(move |plan, item| {
             save.plan(true, item, plan);
             item.tag(delete(plan, item, Box::new(remove)));
@@ -103,13 +119,18 @@ impl Proofs {
             proofs.addresses.extend(snapshot.addresses_of(link.index).map(|address| address.address.addr()));
         }
         let Ok(ipset) = Cmd::find(IPSET) else { return Ok(proofs) };
-        // A set that does not exist has no members.
-        let save = |set: &String| ipset.clone().args(["save", set]).keep_output(LARGEST).output();
+        let save = |set: &String| {
+            let cmd = ipset.clone().args(["save", set]).keep_output(LARGEST);
+            match cmd.run_whole() {
+                Err(error) if error.output().is_some_and(|output| is_absent(&output.stderr)) => Ok(String::new()),
+                saved => saved.map(|output| output.stdout),
+            }
+        };
         for set in sets {
-            proofs.services.extend(members(&save(set)?.stdout).filter_map(service));
+            proofs.services.extend(members(&save(set)?).filter_map(service));
         }
         for set in port_sets {
-            proofs.add_ports(set, &save(set)?.stdout);
+            proofs.add_ports(set, &save(set)?);
         }
         if !proofs.ports.is_empty() {
             proofs.local.extend(snapshot.addresses.iter().map(|address| address.address.addr()));

@@ -59,9 +59,12 @@ fn whole(
         return Ok((item, None));
     }
     let text = table.text()?;
-    let has_comment = own.comment.as_ref().is_some_and(|comment| text.contains(&format!("comment \"{comment}\"\n")));
+    // The first lines are the table's own; the same text may be the comment of a rule.
+    let has_comment = own.comment.as_ref().is_some_and(|comment| {
+        text.lines().skip(1).take(2).any(|line| line.trim() == format!("comment \"{comment}\""))
+    });
     if !own.chains.is_empty() && !has_comment && !own.chains.iter().any(|chain| table.chains.contains(chain)) {
-        return Ok((item.kept("it has not the chains of that program"), None));
+        return Ok((item.kept("it does not have the chains of that program"), None));
     }
     let (family, name) = (table.family.clone(), table.name.clone());
     let mut removals = vec![NftRemoval::Table { family: family.clone(), name: name.clone() }];
@@ -71,7 +74,9 @@ fn whole(
         let is_added = |rule: &&TableRule| rule.comment.is_some() || own.chains.contains(&rule.chain);
         let (of_pods, others): (Vec<_>, Vec<_>) =
             table.rules.iter().filter(is_added).partition(|rule| is_of_pods(rule, pods));
-        item.proofs = vec!["comments of its rules".to_owned()];
+        if !of_pods.is_empty() {
+            item.proofs = vec!["comments of its rules".to_owned()];
+        }
         if of_pods.is_empty() && !others.is_empty() {
             return Ok((item.kept("nothing says that its rules are for pods"), None));
         }
@@ -85,7 +90,7 @@ fn whole(
             table.chains.iter().filter(|chain| own.known.get(chain).is_none()).map(String::as_str).collect();
         if let Some(first) = others.first() {
             let more = if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
-            item.text = format!("also removes chain {first}{more}, which it did not make");
+            item.text = format!("also removes chain {first}{more}, which that program did not create");
         }
     }
     match saves.of_other(&format!("nft-{family}-{name}"), text, RESTORE) {
@@ -145,8 +150,12 @@ fn chains(
 fn remove(removals: &[NftRemoval], save: Save) -> Result<Job> {
     let script = nft_script(removals)?;
     Ok(Box::new(move |plan, item| {
+        let copy = save.copy();
         save.plan(true, item, plan);
-        let perform = Box::new(move || Cmd::of_script(&script)?.run().map(|_| ()));
+        let perform = Box::new(move || {
+            copy.must_exist()?;
+            Cmd::of_script(&script)?.run().map(|_| ())
+        });
         item.tag(delete(plan, item, perform));
     }))
 }

@@ -1,6 +1,7 @@
 //! What is removed, as it was read, beside the journal: for whoever misses something. It may be the only copy of a rule
 //! that somebody added, so that an undo keeps it until everything in it is there again.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -94,7 +95,31 @@ impl<'h> Saves<'h> {
     }
 }
 
+/// A save that is written before something in it is removed.
+#[derive(Debug, Clone)]
+pub(super) struct Copy {
+    path: PathBuf,
+    size: u64,
+}
+
+impl Copy {
+    /// Errors: it was not written, as on a full disk. Then nothing of it may be removed.
+    pub(super) fn must_exist(&self) -> Result<()> {
+        let file = Root::live()?.open(&self.path)?;
+        let size = file.map(|file| file.metadata()).transpose().on("read", &self.path)?.map(|meta| meta.len());
+        if size == Some(self.size) {
+            return Ok(());
+        }
+        Err(Error::cannot("remove them without a copy in", &self.path, "it was not written"))
+    }
+}
+
 impl Save {
+    /// What must exist before something in it is removed.
+    pub(super) fn copy(&self) -> Copy {
+        Copy { path: self.path.clone(), size: self.text.len() as u64 }
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -132,7 +157,7 @@ impl Editor for Keeper {
     fn needs(&self, path: &Path, now: &[u8], data: &Value) -> Result<Option<Needed>> {
         let origin: Origin = serde_json::from_value(data.clone()).on("read", "the record of a save")?;
         let file = quoted(&path.display().to_string());
-        let why = "what it contains is not restored".to_owned();
+        let why = "its contents were not restored".to_owned();
         let look = format!("to see what was removed: less {file}");
         let (program, foreign) = match origin {
             Origin::Other(restore) => {
@@ -153,19 +178,27 @@ impl Editor for Keeper {
         let is_missing = |(table, chain, rule): &&(String, String, String)| {
             missing.iter().any(|(of, placed)| of == table && placed.chain == *chain && placed.rule == *rule)
         };
-        let mut hints = vec![look];
+        let (mut hints, mut made) = (vec![look], HashSet::new());
         for (table, chain, rule) in foreign.iter().filter(is_missing) {
             let has_chain = now.table(table).is_some_and(|table| table.chain(chain).is_some());
+            // The command before makes it.
+            let has_chain = has_chain || !made.insert((table, chain));
             hints.push(format!("to restore a rule of others: {}", command(&program, table, chain, rule, has_chain)));
         }
-        Ok(Some(Needed { why: format!("{} of its rules are not restored", missing.len()), hints }))
+        let count = missing.len();
+        let why = if count == 1 {
+            "1 of its rules is missing".to_owned()
+        } else {
+            format!("{count} of its rules are missing")
+        };
+        Ok(Some(Needed { why, hints }))
     }
 }
 
 /// The command that appends a rule, in the words of a shell.
 fn command(program: &str, table: &str, chain: &str, rule: &str, has_chain: bool) -> String {
     let rule: Vec<String> = words(rule).map(|word| quoted(&word)).collect();
-    let (chain, rule) = (quoted(chain), rule.join(" "));
+    let (program, table, chain, rule) = (quoted(program), quoted(table), quoted(chain), rule.join(" "));
     let make = if has_chain { String::new() } else { format!("{program} -t {table} -N {chain} && ") };
     format!("{make}{program} -t {table} -A {chain} {rule}")
 }

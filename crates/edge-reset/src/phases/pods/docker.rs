@@ -1,7 +1,9 @@
 //! Containers that dockershim and keadm made with Docker, recognized by name and label.
 
+use std::cell::Cell;
 use std::path::Path;
-use std::time::Duration;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use edge_host::{Cmd, Error, Host, Pattern, Result};
 use serde::Deserialize;
@@ -33,9 +35,17 @@ pub(super) fn check(context: &Context) -> Result<()> {
 
 pub(super) fn read(host: &Host, context: &Context, pods: &mut Pods) -> Result<()> {
     let rows = context.ownership.rows::<Container>(SECTION)?;
-    if !host.root.find(Path::new(SOCKET))?.exists() || Cmd::find(DOCKER).is_err() {
+    if !host.root.find(Path::new(SOCKET))?.exists() {
         return Ok(());
     }
+    if Cmd::find(DOCKER).is_err() {
+        let item = Item::new(Phase::Pods, "socket", "docker", &[]);
+        let hint = Some("install the docker command and run again".to_owned());
+        let item = Item { object: "containers of Docker".to_owned(), hint, is_leftover: true, ..item };
+        pods.add(item.kept("docker is not installed, so whether any are of pods is unknown"), None);
+        return Ok(());
+    }
+    let daemon = Rc::new(Daemon::default());
     for row in rows {
         match labelled(&row.own) {
             Ok(listed) => {
@@ -45,7 +55,13 @@ pub(super) fn read(host: &Host, context: &Context, pods: &mut Pods) -> Result<()
                         proofs: vec![format!("label {}", row.own.label)],
                         ..Item::new(Phase::Pods, "container", &format!("docker/{name}"), &[id.as_bytes()])
                     };
-                    pods.add(context.decide(item, &row.entry), Some(Box::new(move || remove(&id))));
+                    pods.add(
+                        context.decide(item, &row.entry),
+                        Some(Box::new({
+                            let daemon = Rc::clone(&daemon);
+                            move || daemon.remove(&id)
+                        })),
+                    );
                 }
             }
             Err(error) => {
@@ -55,7 +71,15 @@ pub(super) fn read(host: &Host, context: &Context, pods: &mut Pods) -> Result<()
                     proofs: vec![format!("the socket {SOCKET}")],
                     ..Item::new(Phase::Pods, "socket", &format!("docker/{label}"), &[label.as_bytes()])
                 };
-                let end = Box::new(move || labelled(&row.own)?.iter().try_for_each(|(id, _)| remove(id)));
+                let daemon = Rc::clone(&daemon);
+                let end = Box::new(move || {
+                    // The first error, after all were tried.
+                    let mut ended = Ok(());
+                    for (id, _) in labelled(&row.own)? {
+                        ended = daemon.remove(&id).or_else(|error| ended.and(Err(error)));
+                    }
+                    ended
+                });
                 pods.add_unknown(host, context, item, &row.entry, &format!("docker ps: {}", error.cause()), end);
             }
         }
@@ -63,9 +87,24 @@ pub(super) fn read(host: &Host, context: &Context, pods: &mut Pods) -> Result<()
     Ok(())
 }
 
-/// Its volumes stay: only --volumes would remove them.
-fn remove(id: &str) -> Result<()> {
-    Cmd::find(DOCKER)?.args(["rm", "--force", id]).deadline(REMOVED_WITHIN).run().map(drop)
+/// The daemon. One that does not answer costs the wait for one container, not for each.
+#[derive(Default)]
+struct Daemon {
+    is_late: Cell<bool>,
+}
+
+impl Daemon {
+    /// Removes a container. Its volumes stay: only --volumes would remove them.
+    fn remove(&self, id: &str) -> Result<()> {
+        if self.is_late.get() {
+            return Err(Error::cannot("remove the container", id, "Docker does not answer")
+                .hint("restart Docker: systemctl restart docker"));
+        }
+        let begin = Instant::now();
+        let removed = Cmd::find(DOCKER)?.args(["rm", "--force", id]).deadline(REMOVED_WITHIN).run();
+        self.is_late.set(removed.is_err() && begin.elapsed() >= REMOVED_WITHIN);
+        removed.map(drop)
+    }
 }
 
 /// ID and name of each container of an entry, also of those that have ended.

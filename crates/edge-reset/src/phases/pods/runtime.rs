@@ -18,7 +18,7 @@ const NETWORK_HINT: &str = "the runtime deletes a network with a configuration i
 /// What edge_cri says of a server that is not one of the CRI.
 const NOT_GRPC: &str = "no valid gRPC answer";
 const NOT_GRPC_HINT: &str = "it is not a container runtime; to see which program listens there: ss -xlp src ";
-const LATE_HINT: &str = "restart the container runtime";
+pub(super) const LATE_HINT: &str = "restart the container runtime";
 const DEAD_HINT: &str =
     "start the container runtime and run again, or remove the socket if the runtime is not installed any more";
 const QUERY: &str = "query the container runtime at";
@@ -80,7 +80,11 @@ impl Runtime {
     /// All of them: where they were not known when the plan was made.
     pub(super) fn end_all(&self) -> Result<()> {
         let mut ended = Ok(());
-        for sandbox in self.sandboxes()?.unwrap_or_default() {
+        let Some(all) = self.sandboxes()? else {
+            return Err(Error::cannot("end the pods at", &self.socket, "it does not support the CRI any more")
+                .hint("run the command again"));
+        };
+        for sandbox in all {
             ended = self.end(&sandbox.id).or_else(|error| ended.and(Err(error)));
         }
         ended

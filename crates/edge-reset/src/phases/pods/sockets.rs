@@ -9,7 +9,7 @@ use edge_host::{Host, Result, State};
 use serde::Deserialize;
 
 use super::Pods;
-use super::runtime::Runtime;
+use super::runtime::{LATE_HINT, Runtime};
 use crate::agents::Agents;
 use crate::context::Context;
 use crate::item::{Fate, Item};
@@ -63,7 +63,7 @@ pub(super) fn read(host: &Host, context: &Context, pods: &mut Pods) -> Result<()
             Ok(None) => without_cri(context, &socket, pods),
             Err(_) if socket.row.own.is_embedded && !runtime.is_late() => {
                 let item = context.decide(socket.item(), entry);
-                let text = "it is not running; what its pods have left is removed by the other phases";
+                let text = "it is not running; the other phases remove the leftovers of its pods";
                 pods.add(if item.fate == Fate::Remove { item.kept(text) } else { item }, None);
             }
             Err(error) => {
@@ -77,7 +77,15 @@ pub(super) fn read(host: &Host, context: &Context, pods: &mut Pods) -> Result<()
 
 /// A containerd whose CRI is disabled, as that of Docker's packages is, may have pods of the time before.
 fn without_cri(context: &Context, socket: &Found<'_>, pods: &mut Pods) {
-    let Ok(Some(number @ 1..)) = containers_without_cri(&socket.path, COUNTED_WITHIN) else { return };
+    let number = match containers_without_cri(&socket.path, COUNTED_WITHIN) {
+        Ok(None | Some(0)) => return,
+        Ok(Some(number)) => number,
+        Err(error) => {
+            let item = context.decide(socket.item(), &socket.row.entry);
+            let refused = item.clone().refused(error.message(), LATE_HINT);
+            return pods.add(if item.fate == Fate::Remove { refused } else { item }, None);
+        }
+    };
     let containers = if number == 1 { "1 container" } else { &format!("{number} containers") };
     let object = format!("{containers} of pods of {} at {}", socket.row.own.runtime, socket.path.display());
     let item = context.decide(Item { object, ..socket.item() }, &socket.row.entry);

@@ -101,7 +101,7 @@ pub(super) fn check(context: &Context) -> Result<()> {
         }
         let twice = row.own.names.iter().find(|name| rows[..at].iter().any(|other| other.own.names.contains(name)));
         if let Some(name) = twice {
-            return Err(place.error(&format!("{name} has another entry already")));
+            return Err(place.error(&format!("{name} already has an entry")));
         }
     }
     Ok(())

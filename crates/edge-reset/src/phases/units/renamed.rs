@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use edge_host::{Host, Result, State};
 use edge_kubeedge::paths::PROGRAM_DIRS;
 use edge_kubeedge::program::from_elf;
-use edge_systemd::{ADMIN_UNITS, Scope, UnitFile, Units};
+use edge_systemd::{ADMIN_UNITS, Command, Scope, UnitFile, Units};
 
 use super::owned::Known;
 use super::package::Packages;
@@ -38,28 +38,19 @@ impl Renamed {
     pub(crate) fn read(host: &Host, ownership: &Ownership) -> Result<Vec<Renamed>> {
         let rows: Vec<Row<Known>> = ownership.rows("unit")?;
         let usual = |name: &String| rows.iter().any(|row| row.own.names.contains(name));
-        let units = Units::read(&host.root, Scope::Now)?;
         let mut packages = Packages::default();
         let mut found = Vec::new();
-        for name in units.names(SERVICE).into_iter().filter(|name| !usual(name) && !name.contains('@')) {
-            let unit = units.find(&name)?;
-            let Some(file) = unit.file().filter(|file| unit.name == name && is_admins(&file.path) && !file.is_mask)
-            else {
-                continue;
-            };
-            if !matches!(file.itself.state, State::File { .. }) {
-                continue;
-            }
-            let commands = units.settings(&unit)?.exec_start();
+        for (file, commands) in admins_services(host, usual)? {
             let of = |row: &&Row<Known>| {
                 row.entry.tier == Tier::Removed
                     && row.own.also.is_none()
                     && commands.iter().any(|command| row.own.runs(&command.argv) && is_proven(host, row, &command.argv))
             };
             let Some(row) = rows.iter().find(of) else { continue };
+            let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if !packages.own(host, &file.path)? {
                 let (creators, usual) = (row.entry.creators.clone(), row.own.names.clone());
-                found.push(Renamed { name, path: file.path.clone(), creators, usual });
+                found.push(Renamed { name, path: file.path, creators, usual });
             }
         }
         Ok(found)
@@ -74,28 +65,15 @@ impl Renamed {
         let usual = |name: &String| {
             rows.iter().any(|row| row.own.names.contains(name)) || context.renamed.iter().any(|unit| unit.name == *name)
         };
-        let units = Units::read(&host.root, Scope::Now)?;
         let mut found = Vec::new();
-        for name in units.names(SERVICE).into_iter().filter(|name| !usual(name) && !name.contains('@')) {
-            let unit = units.find(&name)?;
-            let Some(file) = unit.file().filter(|file| unit.name == name && is_admins(&file.path) && !file.is_mask)
-            else {
-                continue;
-            };
-            if !matches!(file.itself.state, State::File { .. }) {
-                continue;
-            }
-            for command in units.settings(&unit)?.exec_start() {
-                let Some(program) = command.argv.first().map(PathBuf::from) else { continue };
-                let is_distributions = DISTRIBUTION.iter().any(|dir| program.starts_with(dir));
-                let is_keadm = program.file_name().is_some_and(|name| name == KEADM);
-                if is_distributions || is_keadm {
-                    continue;
-                }
-                if let Some(version) = kubeedge_version(host, &program) {
-                    found.push((file.clone(), program, version));
-                    break;
-                }
+        for (file, commands) in admins_services(host, usual)? {
+            let programs = commands.iter().filter_map(|command| command.argv.first().map(PathBuf::from));
+            let is_distributions = |program: &Path| DISTRIBUTION.iter().any(|dir| program.starts_with(dir));
+            let is_keadm = |program: &Path| program.file_name().is_some_and(|name| name == KEADM);
+            let version = |program: PathBuf| kubeedge_version(host, &program).map(|version| (program, version));
+            let others = programs.filter(|program| !is_distributions(program) && !is_keadm(program));
+            if let Some((program, version)) = others.filter_map(version).next() {
+                found.push((file, program, version));
             }
         }
         Ok(found)
@@ -111,6 +89,24 @@ impl Renamed {
         let is_its = |unit: &&Renamed| unit.creators.contains(&Creator::from(program));
         usual.iter().copied().chain(renamed.iter().filter(is_its).map(|unit| unit.name.as_str())).collect()
     }
+}
+
+/// The services of the administrator that are not called as `usual` says, and what they run.
+///
+/// Errors: units that cannot be read.
+fn admins_services(host: &Host, usual: impl Fn(&String) -> bool) -> Result<Vec<(UnitFile, Vec<Command>)>> {
+    let units = Units::read(&host.root, Scope::Now)?;
+    let mut found = Vec::new();
+    for name in units.names(SERVICE).into_iter().filter(|name| !usual(name) && !name.contains('@')) {
+        let unit = units.find(&name)?;
+        let is_admins = |file: &&UnitFile| unit.name == name && is_admins(&file.path) && !file.is_mask;
+        if let Some(file) = unit.file().filter(is_admins)
+            && matches!(file.itself.state, State::File { .. })
+        {
+            found.push((file.clone(), units.settings(&unit)?.exec_start()));
+        }
+    }
+    Ok(found)
 }
 
 fn is_admins(path: &Path) -> bool {

@@ -135,14 +135,14 @@ fn rules_that_the_programs_write_are_not_of_others() {
             for b in nft legacy; do
                 part genuine | iptables-$b-restore || echo cannot load
                 echo $b: $(iptables-$b-save | grep -c '^-A') rules
-                reset scan --only firewall --profile all | grep 'none of these wrote'
+                reset scan --only firewall --profile all | grep 'of unknown origin\|^exit'
             done
             reset apply --yes --only firewall 2> /dev/null | tail -1
             for b in nft legacy; do echo $b: $(iptables-$b-save 2> /dev/null | grep -c '^-A') rules; done; ipset list -name
             "#
         ),
     );
-    assert_eq!(printed, "nft: 72 rules\nlegacy: 72 rules\nexit 0\nnft: 0 rules\nlegacy: 0 rules\n");
+    assert_eq!(printed, "nft: 72 rules\nexit 0\nlegacy: 72 rules\nexit 0\nexit 0\nnft: 0 rules\nlegacy: 0 rules\n");
 }
 
 #[test]
@@ -158,14 +158,15 @@ fn rules_of_others_in_removed_chains_are_named_and_kept() {
             for b in nft legacy; do
                 part genuine | iptables-$b-restore
                 iptables-$b -A KUBE-FIREWALL -s 192.0.2.9 -m comment --comment "it's \"mine\" \$HOME" -j ACCEPT
+                iptables-$b -A KUBE-FIREWALL -s 192.0.2.19 -j ACCEPT
                 iptables-$b -t nat -I KUBE-SERVICES -d 203.0.113.1 -j RETURN
                 iptables-$b -t nat -A TUNNEL-PORT -p udp -j RETURN
             done
-            reset apply -n --only firewall | grep 'none of these wrote'
-            reset apply --yes --only firewall > said; grep 'none of these wrote\|keeps the rules' said; tail -1 said
+            reset apply -n --only firewall | grep 'of unknown origin'
+            reset apply --yes --only firewall > said; grep 'of unknown origin\|keeps the rules' said; tail -1 said
             reset undo > undone 2>&1; cat undone
             sed -n 's/.*hint: to restore a rule of others: //p' undone > commands; sh commands
-            for b in nft legacy; do iptables-$b-save | grep '192.0.2.9\|203.0.113.1\|udp -j RETURN'; done
+            for b in nft legacy; do iptables-$b-save | grep '192.0.2.1\?9\|203.0.113.1\|udp -j RETURN'; done
             stat -c '%a %n' /var/lib/edgeutils/edge-reset/ip*
             reset purge --yes | tail -1; ls /var/lib/edgeutils/edge-reset
             "#
@@ -175,11 +176,11 @@ fn rules_of_others_in_removed_chains_are_named_and_kept() {
     let own = r#"-A KUBE-FIREWALL -s 192.0.2.9/32 -m comment --comment "it\'s \"mine\" \$HOME" -j ACCEPT"#
         .replace(r"\$", "$");
     for (want, count) in [
-        (format!("also removes 1 rule that none of these wrote: {own}"), 4),
-        ("also removes 2 rules that none of these wrote: -A KUBE-SERVICES -d 203.0.113.1/32 -j RETURN; -A TUNNEL-PORT -p udp -j RETURN".to_owned(), 4),
+        (format!("also removes 2 rules of unknown origin: {own}; -A KUBE-FIREWALL -s 192.0.2.19/32 -j ACCEPT"), 4),
+        ("also removes 2 rules of unknown origin: -A KUBE-SERVICES -d 203.0.113.1/32 -j RETURN; -A TUNNEL-PORT -p udp -j RETURN".to_owned(), 4),
         ("/iptables-nft.1.save keeps the rules of others that are removed".to_owned(), 2),
         ("/iptables-legacy.1.save keeps the rules of others that are removed".to_owned(), 2),
-        ("75 of its rules are not restored".to_owned(), 2),
+        ("76 of its rules are missing".to_owned(), 2),
         ("to see what was removed: less /var/lib/edgeutils/edge-reset/iptables-nft.1.save".to_owned(), 1),
         ("to restore it: ipset -exist restore -file /var/lib/edgeutils/edge-reset/ipset.1.save".to_owned(), 1),
         ("600 /var/lib/edgeutils/edge-reset/iptables-legacy.1.save".to_owned(), 1),
@@ -187,7 +188,7 @@ fn rules_of_others_in_removed_chains_are_named_and_kept() {
         assert_eq!(lines(&want), count, "{want}: {printed}");
     }
     let restored = printed.lines().filter(|line| line.starts_with("-A ")).count();
-    assert_eq!(restored, 6, "{printed}");
+    assert_eq!(restored, 8, "{printed}");
     assert!(printed.ends_with("exit 0\n"), "{printed}");
 }
 
@@ -204,13 +205,13 @@ fn undo_removes_a_save_when_all_of_it_is_there_again() {
         done
         nft add table ip kube-proxy; nft add chain ip kube-proxy services; nft add chain ip kube-proxy mine
         nft add rule ip kube-proxy mine tcp dport 22 accept
-        reset apply --yes --only firewall | grep 'did not make'
+        reset apply --yes --only firewall | grep 'did not create'
         for b in nft legacy; do iptables-$b-restore < /var/lib/edgeutils/edge-reset/iptables-$b.1.save; done
         reset undo | grep kube-proxy; ls /var/lib/edgeutils/edge-reset
         nft -f /var/lib/edgeutils/edge-reset/nft-ip-kube-proxy.1.save; nft list chain ip kube-proxy mine | grep -c 'dport 22'
         "#,
     );
-    assert!(printed.contains("also removes chain mine, which it did not make"), "{printed}");
+    assert!(printed.contains("also removes chain mine, which that program did not create"), "{printed}");
     assert!(
         printed.contains("to restore it: nft -f /var/lib/edgeutils/edge-reset/nft-ip-kube-proxy.1.save"),
         "{printed}"

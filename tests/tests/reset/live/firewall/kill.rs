@@ -44,17 +44,17 @@ fn killed_firewall_phase_gets_to_the_same_rules() {
                 nth=1 step=$((count / {kills} + 1))
                 while [ $nth -le $count ]; do
                     world
-                    strace -f -qq -o /dev/null -e inject=$call:signal=SIGKILL:when=$nth /mnt/bin/edge-reset --force-namespace apply --yes --only firewall > out 2>&1
-                    one > out 2>&1 || {{ echo "exit $? after a kill before $call $nth"; cat out; }}
+                    strace -f -qq -o /dev/null -e inject=$call:signal=SIGKILL:when=$nth /mnt/bin/edge-reset --force-namespace apply --yes --only firewall < /dev/null > out 2>&1
+                    one < /dev/null > out 2>&1 || {{ echo "exit $? after a kill before $call $nth"; cat out; }}
                     state > got; cmp want got || {{ echo "differs after a kill before $call $nth"; diff want got; cat out; }}
                     clear; nth=$((nth + step)); echo killed
                 done
-            done < counts
+            done < counts; echo end
             "#
         ),
     );
     let count = printed.matches("killed\n").count();
-    assert!(count > 10 && printed == "killed\n".repeat(count), "{printed}");
+    assert!(count > 10 && printed == format!("{}end\n", "killed\n".repeat(count)), "{printed}");
 }
 
 #[test]
