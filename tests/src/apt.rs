@@ -70,7 +70,16 @@ deb() {
 }
 
 # key NAME [EXPIRY] [TIME]: a key; its fingerprint in /keys/NAME.fpr, itself in /keys/NAME.asc and NAME.gpg
-pgp() { workshop GNUPGHOME=$here/keys/home gpg --batch -q "$@" 2>/dev/null; }
+# Its agent may be too slow to start on a machine with much to do, so each call has three tries; the
+# script ends if they fail, as whatever comes next would report something else.
+pgp() {
+    for _ in 1 2 3; do
+        { said=$(workshop GNUPGHOME=$here/keys/home gpg --batch -q "$@" 2>&1 >&3); } 3>&1 && return
+        sleep 1
+    done
+    printf '%s\n' "gpg $*: $said" >&2
+    exit 70
+}
 key() {
     mkdir -p /keys; mkdir -p -m 700 /keys/home
     time=${3:-$(date +%Y%m%dT%H%M%S)}

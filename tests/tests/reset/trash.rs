@@ -4,9 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use edgeutils_tests::live::{cannot_unshare, script};
 use edgeutils_tests::sweep::look;
-use edgeutils_tests::tool;
 use edgeutils_tests::tree::{Tree, assert_same};
 
 use crate::pictures::{self, POD};
@@ -123,24 +121,4 @@ fn purge_names_data_of_volumes_that_were_not_mounted() {
         assert!(warning.is_some_and(|line| format!("{line}\n").ends_with(&place)), "{args:?}: {}", ran.stderr);
     }
     assert_eq!(reset(&tree, &["purge", "--yes"]).expect(0).stderr, "");
-}
-
-#[test]
-fn image_on_a_tmpfs_has_a_trash() {
-    if cannot_unshare("reset trash tmpfs") {
-        return;
-    }
-    let text = r#"
-        mkdir -p image/etc/kubeedge/config image/usr image/var/lib; echo ID=x > image/etc/os-release
-        echo key > image/etc/kubeedge/key
-        reset() { "$FIXTURE" --root /mnt/image "$@"; echo "exit $?"; }
-        reset apply -n; reset apply --yes; test ! -e image/etc/kubeedge; reset undo; cat image/etc/kubeedge/key
-    "#;
-    let ran = script(tool::path("edge-reset").to_str().unwrap(), text);
-    assert!(
-        ran.stdout.contains("would move /etc/kubeedge to the trash: made by edgecore, cloudcore  [undo: exact]"),
-        "{}",
-        ran.stdout
-    );
-    assert!(ran.stdout.ends_with("reverted run 1\nexit 0\nkey\n"), "{}", ran.stdout);
 }

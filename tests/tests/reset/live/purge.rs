@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use edgeutils_tests::live::cannot_unshare;
+use edgeutils_tests::live::{cannot_unshare, script};
 use edgeutils_tests::rules::{can_run, script_on};
 use edgeutils_tests::skip;
 use edgeutils_tests::sweep::look;
@@ -234,4 +234,24 @@ print("exit", code, "in little memory" if kib < 32 << 10 else f"{kib} KiB")' "$R
     let ran = Ran::of(&output);
     let want = "exit 0 in little memory\n.edgeutils-trash-1\nedgeutils\nexit 0 in little memory\nedgeutils\n";
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (want, ""));
+}
+
+#[test]
+fn image_on_a_tmpfs_has_a_trash() {
+    if cannot_unshare("reset live trash tmpfs") {
+        return;
+    }
+    let text = r#"
+        mkdir -p image/etc/kubeedge/config image/usr image/var/lib; echo ID=x > image/etc/os-release
+        echo key > image/etc/kubeedge/key
+        reset() { "$FIXTURE" --root /mnt/image "$@"; echo "exit $?"; }
+        reset apply -n; reset apply --yes; test ! -e image/etc/kubeedge; reset undo; cat image/etc/kubeedge/key
+    "#;
+    let ran = script(tool::path("edge-reset").to_str().unwrap(), text);
+    assert!(
+        ran.stdout.contains("would move /etc/kubeedge to the trash: made by edgecore, cloudcore  [undo: exact]"),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stdout.ends_with("reverted run 1\nexit 0\nkey\n"), "{}", ran.stdout);
 }
