@@ -17,6 +17,7 @@ pub mod kill;
 pub mod language;
 pub mod live;
 pub mod node;
+pub mod pages;
 pub mod pki;
 pub mod program;
 pub mod rules;

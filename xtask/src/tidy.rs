@@ -6,6 +6,7 @@ mod language;
 mod layers;
 mod manifests;
 mod msrv;
+mod pages;
 mod paths;
 mod source;
 mod texts;
@@ -64,6 +65,12 @@ const RULES: &[Rule] = &[
         name: "language",
         reason: "texts use plain words: no phrase that CONTRIBUTING.md bans",
         check: language::banned,
+    },
+    Rule { name: "links", reason: "a link in a page is to a file, and to a heading of it", check: pages::links },
+    Rule {
+        name: "calls",
+        reason: "a command in a page is one that its program's command line accepts",
+        check: pages::calls,
     },
     Rule { name: "docs", reason: "every utility has a page in docs and a row in the README", check: texts::docs },
     Rule {

@@ -3,7 +3,7 @@
 use edgeutils_tests::tool::Tool;
 
 pub(crate) const UTILITIES: &[&str] =
-    &["edge-prep", "edge-certgen", "edge-cni", "edge-crio", "edge-apt", "edge-conf", "edge-redirect"];
+    &["edge-prep", "edge-certgen", "edge-cni", "edge-crio", "edge-apt", "edge-conf", "edge-redirect", "edge-reset"];
 
 /// The help of a utility or of one of its verbs.
 pub(crate) struct Help {

@@ -5,8 +5,8 @@
 mod ansible;
 mod cloud_init;
 mod contract;
+mod docs;
 mod generated;
-mod getting_started;
 mod help;
 mod language;
 mod script;

@@ -72,7 +72,14 @@ fn examples(text: &str) -> String {
         let is_code = line.starts_with("  ") || (in_code && line.is_empty());
         match (in_code, is_code) {
             (false, true) => {
-                out.push_str(if out.is_empty() || out.ends_with("\n\n") { "```sh\n" } else { "\n```sh\n" })
+                // Calls are below the word Examples; anything else is a table or the content of a file.
+                let language = match out.lines().next_back() {
+                    Some(title) if title.starts_with("Example") => "sh",
+                    _ if line.starts_with("  [") => "toml",
+                    _ => "text",
+                };
+                let blank = if out.is_empty() || out.ends_with("\n\n") { "" } else { "\n" };
+                out.push_str(&format!("{blank}```{language}\n"));
             }
             (true, false) => out.push_str("```\n\n"),
             _ => {}
@@ -137,7 +144,7 @@ mod tests {
     fn page_holds_usage_options_verbs_and_examples() {
         let mut command = Command::new("edge-x")
             .about("Do x")
-            .after_help("Example:\n  edge-x go")
+            .after_help("Example:\n  edge-x go\n\nIn a file:\n  [go]\n\nRoles:\n  a  b")
             .arg(Arg::new("root").long("root").value_name("DIR").default_value("/").global(true).help("Work in a|b"))
             .subcommand(Command::new("go").about("Go there"));
         command.build();
@@ -145,7 +152,7 @@ mod tests {
         let page = page(&command, &manual);
         for expected in [
             "# edge-x\n\nDo x\n\n```text\nedge-x [OPTIONS] [COMMAND]\n```\n",
-            "Example:\n\n```sh\nedge-x go\n```\n",
+            "Example:\n\n```sh\nedge-x go\n```\n\nIn a file:\n\n```toml\n[go]\n```\n\nRoles:\n\n```text\na  b\n```\n",
             "| `--root <DIR>` | Work in a\\|b [default: /] |\n",
             "### edge-x go\n\nGo there\n",
             "## Files\n\n| Files | |\n|---|---|\n| `/etc/x` | Settings |\n",
