@@ -11,9 +11,11 @@ mod measure;
 mod reset;
 mod reset_firewall;
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use edgeutils_tests::pages;
 use nix::unistd::geteuid;
 
 use self::case::{Case, Limit, Selection};
@@ -22,7 +24,8 @@ use self::measure::{Measure, Program, peak_memory};
 use crate::dist::{self, Target, Toolchain};
 use crate::failure::hinted;
 use crate::machine::Missing;
-use crate::workspace::Workspace;
+use crate::sh::Sh;
+use crate::workspace::{Workspace, read, write};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -35,10 +38,17 @@ pub(crate) struct Args {
     /// Only the cases with one of these in their name
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
+    /// Write the table to docs/performance.md; as root, as all cases are needed
+    #[arg(long, conflicts_with_all = ["only", "runs"])]
+    save: bool,
 }
 
 /// Peak memory varies little: a few runs are enough.
 const MEMORY_RUNS: u16 = 5;
+
+/// The page with the figures, and the words after the fence of their block.
+const PAGE: &str = "docs/performance.md";
+const FIGURES: &str = "text figures";
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let missing = Missing::for_suites(&["bench"]);
@@ -46,8 +56,15 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         let what = format!("cannot compare: not installed: {}", missing.packages.join(", "));
         return Err(hinted(what, line));
     }
+    if args.save && !geteuid().is_root() {
+        return Err(hinted(
+            format!("cannot save all figures in {PAGE}: not running as root"),
+            "sudo cargo xtask bench --save",
+        ));
+    }
     let toolchain = Toolchain::choose(Some(Target::native()))?;
-    println!("built for {} with {}", toolchain.target(), toolchain.described());
+    let head = head(workspace, &toolchain)?;
+    print!("{head}");
     let scratch = workspace.scratch("bench")?;
     let bin = scratch.join("bin");
     dist::compile(workspace, &toolchain, &bin)?;
@@ -80,8 +97,34 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         rows.push(row);
     }
     certgen::clean()?;
-    print!("{}", table(&rows));
+    let table = table(&rows);
+    print!("{table}");
+    if args.save {
+        let page = workspace.root.join(PAGE);
+        let text = String::from_utf8(read(&page)?)?;
+        write(&page, with_figures(&text, &format!("{head}{table}"))?)?;
+    }
     Ok(ExitCode::from(u8::from(args.strict && missed)))
+}
+
+/// What was measured, when, and on which machine.
+fn head(workspace: &Workspace, toolchain: &Toolchain) -> Result<String> {
+    let version = workspace.version_line("edgeutils", &toolchain.target().to_string());
+    let date = Sh::new("date -u +%F").capture()?;
+    let processors = String::from_utf8_lossy(&read(Path::new("/proc/cpuinfo"))?).into_owned();
+    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+    let count = std::thread::available_parallelism()?;
+    let (date, model, with) = (date.trim(), model.unwrap_or("unknown processor"), toolchain.described());
+    Ok(format!("{version}, built with {with}\n{date}, {count} processors: {model}\n\n"))
+}
+
+/// The page with these figures in place of the earlier ones.
+fn with_figures(page: &str, figures: &str) -> Result<String> {
+    let parts = pages::read(page).parts;
+    let block = parts.iter().find(|part| part.kind == pages::Kind::Block(FIGURES.to_owned()));
+    let range = block.with_context(|| format!("{PAGE} has no block `{FIGURES}`"))?.range.clone();
+    let (before, after) = (page.get(..range.start).unwrap_or_default(), page.get(range.end..).unwrap_or_default());
+    Ok(format!("{before}{figures}{after}"))
 }
 
 /// A line of the table: case, both figures, their ratio, the limit and a status word.
@@ -175,6 +218,13 @@ mod tests {
         assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
         assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
         assert!(median(Vec::new()).is_nan());
+    }
+
+    #[test]
+    fn figures_of_the_page_are_replaced() {
+        let page = "# Performance\n\n```text figures\nold\n```\n\nMore.\n";
+        assert_eq!(with_figures(page, "new\n").unwrap(), page.replace("old", "new"));
+        with_figures("# Performance\n", "new\n").unwrap_err();
     }
 
     #[test]
