@@ -274,6 +274,9 @@ fn broken(name: &str, cause: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use edge_kubeedge::Kind;
+    use edge_kubeedge::schema::Table;
+
     use super::*;
 
     #[test]
@@ -288,6 +291,11 @@ mod tests {
             && sum.bytes().all(|byte| byte.is_ascii_hexdigit())));
         let newest = bundles.first().unwrap();
         assert_eq!((newest.0.minor, newest.1.as_str()), (sources.support.newest_released, "amd64"));
+        let skew: Skew = parse("skew", SKEW).unwrap();
+        let known = Table::OLDEST.number()..=Table::of(Kind::EdgeCore).newest().number();
+        let unknown: Vec<u16> =
+            known.filter(|edge| !skew.kubeedge.kubernetes.contains_key(&edge.to_string())).collect();
+        assert_eq!(unknown, Vec::<u16>::new(), "minor versions of KubeEdge that data/skew.toml does not have");
         // 1.34.10 is newer than 1.34.9.
         let of_34: Vec<_> = bundles.iter().filter(|row| row.0.minor == 34 && row.1 == "arm64").collect();
         assert!(of_34.is_sorted_by(|a, b| a.0 > b.0));
