@@ -1,5 +1,8 @@
 //! Reads whole tables, for those who have rules anywhere in them.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use edge_host::{Error, Result, Root};
 
 use crate::backend::{Backend, Family};
@@ -16,19 +19,33 @@ impl Firewall {
     pub fn read_whole(root: &Root) -> Result<Firewall> {
         let default = default_backend(root)?;
         let mut firewall = Firewall::of(Vec::new(), default);
+        let mut jobs = Vec::new();
         for family in Family::ALL {
             for backend in Backend::ALL {
-                let Some(stem) = stem(backend, family, default) else {
-                    firewall.unusable.extend(missing(root, backend, family)?.map(|error| (backend, family, error)));
-                    continue;
-                };
-                match read(root, backend, family, &stem) {
-                    Ok(seen) => firewall.seen.push(seen),
-                    Err(error) => match needs_root(&error, family) {
-                        Some(error) => return Err(error),
-                        None => firewall.unusable.push((backend, family, error)),
-                    },
+                match stem(backend, family, default) {
+                    Some(stem) => jobs.push((backend, family, stem)),
+                    None => {
+                        firewall.unusable.extend(missing(root, backend, family)?.map(|error| (backend, family, error)))
+                    }
                 }
+            }
+        }
+        // Each is a program that takes long if there are many rules.
+        let done: Vec<_> = thread::scope(|scope| {
+            let start = |(backend, family, stem): &(Backend, Family, String)| {
+                let (backend, family, stem) = (*backend, *family, stem.clone());
+                scope.spawn(move || read(root, backend, family, &stem))
+            };
+            let threads: Vec<_> = jobs.iter().map(start).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        for ((backend, family, _), seen) in jobs.into_iter().zip(done) {
+            match seen {
+                Ok(seen) => firewall.seen.push(seen),
+                Err(error) => match needs_root(&error, family) {
+                    Some(error) => return Err(error),
+                    None => firewall.unusable.push((backend, family, error)),
+                },
             }
         }
         Ok(firewall)
