@@ -4,8 +4,8 @@
 #   sh undo-node.sh -n                    # shows what would be undone
 #   ROOT=/mnt/image sh undo-node.sh       # works on a mounted image
 #
-# Before edge-reset, run this first: edge-reset keeps what the other utilities have made, and a run that changed a file
-# which edge-reset has moved to the trash cannot be undone. Runs of edge-reset itself are not undone.
+# This includes what edge-reset has moved to the trash. To remove KubeEdge for good, run this before edge-reset: edge-reset
+# keeps what the other utilities have made.
 # What cannot be undone is reported, and the rest is undone anyway; it is safe to run it again.
 #
 # Options:
@@ -18,10 +18,10 @@ set -eu
 
 # The runs of all utilities that are installed, as ID:TOOL. A run has one number among those of all utilities.
 runs=''
-for tool in edge-prep edge-certgen edge-cni edge-crio edge-apt edge-conf edge-redirect; do
+for tool in edge-prep edge-certgen edge-cni edge-crio edge-apt edge-conf edge-redirect edge-reset; do
     command -v "$tool" > /dev/null || continue
-    listed=$("$tool" ${root:+--root "$root"} undo --list --json) || fail $? "nothing was changed: $tool cannot list its runs"
-    for id in $(printf '%s\n' "$listed" | sed -n 's/.*"run":\([0-9]*\),"state":"\(done\|interrupted\|partial\)".*/\1/p'); do
+    listed=$("$tool" ${root:+--root "$root"} undo --list --json) || { status=1 && note "$tool cannot list its runs" && continue; }
+    for id in $(printf '%s\n' "$listed" | sed -n 's/.*"run":\([0-9]*\),"state":"\(done\|interrupted\|partial\|damaged\)".*/\1/p'); do
         runs="$runs $id:$tool"
     done
 done
@@ -39,11 +39,11 @@ for run in $(printf '%s\n' $runs | sort -rn); do
         0*) ;;
         3yes | 4yes) [ "$status" = 1 ] || status=3 ;;
         5*) fail 5 "stopped at $tool: run the same command again" ;;
-        1*) status=1 ;;
-        *) [ "$status" = 1 ] || status=$code ;;
+        4) [ "$status" = 1 ] || status=4 ;;
+        *) status=1 ;;
     esac
 done
-[ "$count" != 0 ] || { show "nothing to undo" && exit 0; }
+[ "$count$status" != 00 ] || { show "nothing to undo" && exit 0; }
 case $dry$status in
     *0) note "done" ;;
     yes3) note "dry run, nothing was changed: the same command without -n makes the changes" ;;

@@ -31,14 +31,25 @@ fn named(name: &str, tree: &Tree, variables: &[(&str, &str)], args: &[&str]) -> 
 }
 
 fn with_input(name: &str, tree: &Tree, variables: &[(&str, &str)], args: &[&str], input: &str) -> Ran {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts").join(name);
-    // Wrappers, so that the script runs the utilities under an emulator too.
-    let bin = Tree::new();
-    let runner = std::env::var(tool::RUNNER).unwrap_or_default();
-    for name in ["edge-prep", "edge-cni", "edge-conf", "edge-crio", "edge-certgen", "edge-redirect"] {
-        bin.write(name, format!("#!/bin/sh\nexec {runner} {} \"$@\"\n", tool::path(name).display()));
-        std::fs::set_permissions(bin.at(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    with_programs(&programs(), name, tree, variables, args, input)
+}
+
+/// Wrappers, so that the script runs the utilities under an emulator too.
+fn programs() -> Tree {
+    let (bin, runner) = (Tree::new(), std::env::var(tool::RUNNER).unwrap_or_default());
+    for name in ["edge-prep", "edge-cni", "edge-conf", "edge-crio", "edge-certgen", "edge-redirect", "edge-reset"] {
+        program(&bin, name, &format!("exec {runner} {} \"$@\"", tool::path(name).display()));
     }
+    bin
+}
+
+fn program(bin: &Tree, name: &str, text: &str) {
+    bin.write(name, format!("#!/bin/sh\n{text}\n"));
+    std::fs::set_permissions(bin.at(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn with_programs(bin: &Tree, name: &str, tree: &Tree, variables: &[(&str, &str)], args: &[&str], input: &str) -> Ran {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts").join(name);
     let search = format!("{}:/usr/bin:/bin", bin.path().display());
     let mut stdin = tempfile::tempfile().unwrap();
     stdin.write_all(input.as_bytes()).unwrap();
