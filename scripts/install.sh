@@ -2,7 +2,7 @@
 # Installs edgeutils from a URL or a directory that has the files of `cargo xtask dist`, as root.
 #   sh install.sh [--key FILE] URL|DIRECTORY     # --key: public key of gpg or minisign that must have signed SHA256SUMS
 #   sh install.sh --uninstall
-# A host with dpkg gets the .deb, another one the archive in /usr/local/lib/edgeutils with links in /usr/local.
+# A host with dpkg gets the .deb, if there is one, others the archive in /usr/local/lib/edgeutils with links in /usr/local.
 set -eu; lib=/usr/local/lib/edgeutils key=''
 fail() { echo "install.sh: $*" >&2 && exit 1; }
 links() { (cd "$lib" && find bin man -type f) | while read -r file; do echo "$file /usr/local/${file#man/}"; done | sed 's, /usr/local/\(man[0-9]\), /usr/local/share/man/\1,'; }
@@ -36,8 +36,8 @@ elif [ -n "$key" ]; then
     { sed '1,/^$/d; /^[=-]/,$d' "$key" | base64 -d > "$dir/key"; } || fail "$key is not an ASCII-armored key: export it with gpg --armor --export"
     gpgv -q --keyring "$dir/key" "$dir/SHA256SUMS.asc" "$dir/SHA256SUMS" || fail "SHA256SUMS is not signed by $key"
 fi
-case $(command -v dpkg) in '') wanted="-$machine-.*\\.tar\\.gz" ;; *) wanted="_$deb\\.deb" ;; esac
-name=$(sed -n "s/^[0-9a-f]\\{64\\}  \\(edgeutils[^/]*$wanted\\)\$/\\1/p" "$dir/SHA256SUMS" | tail -n 1)
+pick() { sed -n "s/^[0-9a-f]\\{64\\}  \\(edgeutils[^/]*$1\\)\$/\\1/p" "$dir/SHA256SUMS" | tail -n 1; }
+name=$(! command -v dpkg > /dev/null || pick "_$deb\\.deb"); [ -n "$name" ] || name=$(pick "-$machine-.*\\.tar\\.gz")
 [ -n "$name" ] || fail "$base has no package for $machine"
 get "$name"
 (cd "$dir" && grep "  $name\$" SHA256SUMS | sha256sum -c > /dev/null) || fail "$name does not match SHA256SUMS"

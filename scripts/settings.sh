@@ -10,7 +10,7 @@ fail() { code=$1 && shift && note "$*" && exit "$code"; }
 
 # The settings of both scripts and of scripts/cloud-init, and the proxies of a download.
 names='ROOT KUBEEDGE_VERSION CLOUDCORE RESTART SWAP CNI_PLUGINS POD_SUBNET RUNTIME CRIO_VERSION CRIO_OPTIONS NAMES CA CA_KEY'
-names="$names ARCHIVE SHA256 CNI_ARCHIVE CNI_SHA256 HTTPS_PROXY ALL_PROXY NO_PROXY https_proxy all_proxy no_proxy"
+names="$names PACKAGE SHA256 CNI_ARCHIVE CNI_SHA256 HTTPS_PROXY ALL_PROXY NO_PROXY https_proxy all_proxy no_proxy"
 
 # The comment at the head of the script is its help. Lines between the records of --json go to standard error.
 exec 3>&1

@@ -10,6 +10,7 @@ pub mod cni;
 pub mod cri;
 pub mod debian;
 pub mod defaults;
+pub mod fleet;
 pub mod fuzz;
 pub mod image;
 pub mod journal;

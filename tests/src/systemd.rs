@@ -1,7 +1,7 @@
-//! A real systemd: PID 1 of namespaces of its own, on an overlay of this host's files.
+//! A real systemd: PID 1 of namespaces of its own, on an overlay of this host's files or of another tree.
 //!
-//! It boots in a second, its units are real, and it is removed on drop. The utilities do not take it for a
-//! container, so they are called with --force-namespace.
+//! It boots in a second, its units are real, a reboot keeps its files and its network, and it is removed on drop.
+//! The utilities do not take it for a container, so they are called with --force-namespace.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,41 +12,60 @@ use crate::tool::Ran;
 
 const BOOT_WITHIN: Duration = Duration::from_secs(60);
 
-/// Runs in new namespaces; $1 is a directory of our own, the rest are programs for /usr/local/bin.
-/// No unit of the host is started: the boot target is one of the tests.
+/// Runs in new namespaces; $1 is a directory of our own, $2 the tree, $3 the units that are started, the rest are
+/// programs for /usr/local/bin. No other unit is started: the boot target is one of the tests.
+///
+/// The overlay has relative directories, as those of an upper layer in memory would be found by their mount.
 const BOOT: &str = r#"
 set -e
-base=$1; shift
+base=$1 tree=$2 units=$3; shift 3
 echo $$ > "$base/cgroup/cgroup.procs" 2>/dev/null || true
-exec unshare -C sh -ec '
-base=$1; shift
+mount -t proc proc /proc
 mount -t tmpfs tmpfs "$base/tmp"
-mkdir "$base/tmp/up" "$base/tmp/work" "$base/tmp/root"
-root=$base/tmp/root
-mount -t overlay overlay -o "lowerdir=/,upperdir=$base/tmp/up,workdir=$base/tmp/work" "$root"
-mkdir -p "$root/usr/local/bin"
-for program in "$@"; do cp "$program" "$root/usr/local/bin/"; done
-mount -t proc proc "$root/proc"
-mount -t sysfs sysfs "$root/sys"
-for dir in run tmp sys/fs/cgroup dev var/lib var/log; do mount -t tmpfs tmpfs "$root/$dir"; done
-umount "$root/sys/fs/cgroup"
-mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
-for node in null zero full random urandom tty; do touch "$root/dev/$node"; mount --bind "/dev/$node" "$root/dev/$node"; done
-mkdir "$root/dev/shm" "$root/dev/pts"
-ln -s /proc/self/fd "$root/dev/fd"
-rm -rf "$root/etc/systemd/system" "$root/etc/kubeedge"
-mkdir -p "$root/etc/systemd/system" "$root/etc/kubeedge/config"
-echo 0123456789abcdef0123456789abcdef > "$root/etc/machine-id"
-printf "[Unit]\nRequires=systemd-journald.service\nAfter=systemd-journald.service\nAllowIsolate=yes\n" > "$root/etc/systemd/system/boot.target"
-exec chroot "$root" /usr/bin/env -i container=edgeutils-test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system --unit=boot.target --log-target=journal --show-status=no
-' sh "$base" "$@"
+cd "$base/tmp"
+mkdir up work root
+mount -t overlay overlay -o "lowerdir=$tree,upperdir=up,workdir=work" root
+mkdir -p root/usr/local/bin
+for program in "$@"; do cp "$program" root/usr/local/bin/; done
+rm -rf root/etc/systemd/system root/etc/kubeedge
+mkdir -p root/etc/systemd/system root/etc/kubeedge/config
+echo 0123456789abcdef0123456789abcdef > root/etc/machine-id
+printf "[Unit]\nRequires=systemd-journald.service\nWants=$units\nAfter=systemd-journald.service $units\nAllowIsolate=yes\n" > root/etc/systemd/system/boot.target
+if [ "$tree" = / ]; then for dir in var/lib var/log; do mount -t tmpfs tmpfs root/$dir; done; fi
+ip link set lo up 2>/dev/null || true
+while :; do
+    code=0
+    unshare -C -m -p --fork --kill-child --propagation private sh -ec "$MACHINE" || code=$?
+    # The kernel ends PID 1 of a namespace that reboots with SIGHUP.
+    [ "$code" = 129 ] || exit "$code"
+done
+"#;
+
+/// One boot, from the directory with the root. The boot ID is its own, as in a container of systemd-nspawn; where
+/// the tree has the boot partition of a Raspberry Pi, the command line is the one on it.
+const MACHINE: &str = r#"
+mount -t proc proc root/proc
+mount -t sysfs sysfs root/sys
+for dir in run tmp dev; do mount -t tmpfs tmpfs root/$dir; done
+mount -t cgroup2 cgroup2 root/sys/fs/cgroup
+for node in null zero full random urandom tty; do touch root/dev/$node; mount --bind /dev/$node root/dev/$node; done
+mkdir root/dev/shm root/dev/pts
+mount -t devpts -o newinstance,ptmxmode=666 devpts root/dev/pts
+ln -s pts/ptmx root/dev/ptmx
+ln -s /proc/self/fd root/dev/fd
+cat /proc/sys/kernel/random/uuid > boot_id
+mount --bind boot_id root/proc/sys/kernel/random/boot_id
+if [ -e root/boot/firmware/cmdline.txt ]; then
+    cp root/boot/firmware/cmdline.txt cmdline
+    mount --bind cmdline root/proc/cmdline
+fi
+exec chroot root /usr/bin/env -i container=edgeutils-test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system --unit=boot.target --log-target=journal --show-status=no
 "#;
 
 /// A running systemd.
 #[derive(Debug)]
 pub struct Systemd {
     child: Child,
-    pid: u32,
     base: tempfile::TempDir,
     cgroup: PathBuf,
 }
@@ -54,15 +73,21 @@ pub struct Systemd {
 impl Systemd {
     /// Boots one with these programs in /usr/local/bin; says why where it cannot be done here.
     pub fn boot(programs: &[&Path]) -> Result<Systemd, String> {
-        // Another one that ends at the same moment can take a directory away that this one looks at.
-        Systemd::boot_once(programs).or_else(|_| Systemd::boot_once(programs))
+        Systemd::boot_tree(Path::new("/"), "", programs)
     }
 
-    fn boot_once(programs: &[&Path]) -> Result<Systemd, String> {
+    /// The same on another tree, with these units of it.
+    pub fn boot_tree(tree: &Path, units: &str, programs: &[&Path]) -> Result<Systemd, String> {
+        // Another one that ends at the same moment can take a directory away that this one looks at.
+        let boot = || Systemd::boot_once(tree, units, programs);
+        boot().or_else(|_| boot())
+    }
+
+    fn boot_once(tree: &Path, units: &str, programs: &[&Path]) -> Result<Systemd, String> {
         if !crate::is_root() {
             return Err("not run as root".to_owned());
         }
-        if !Path::new("/lib/systemd/systemd").exists() {
+        if !tree.join("lib/systemd/systemd").exists() {
             return Err("systemd is not installed".to_owned());
         }
         let base =
@@ -75,49 +100,47 @@ impl Systemd {
         std::os::unix::fs::symlink(&cgroup, base.path().join("cgroup")).map_err(|cause| cause.to_string())?;
         let log = fs::File::create(base.path().join("log")).map_err(|cause| cause.to_string())?;
         let child = Command::new("unshare")
-            .args([
-                "-m",
-                "-p",
-                "-n",
-                "-u",
-                "-i",
-                "--fork",
-                "--kill-child",
-                "--propagation",
-                "private",
-                "sh",
-                "-c",
-                BOOT,
-                "sh",
-            ])
+            .args(["-m", "-p", "-n", "-u", "-i", "--fork", "--kill-child", "--propagation", "private"])
+            .args(["sh", "-c", BOOT, "sh"])
             .arg(base.path())
+            .arg(tree)
+            .arg(units)
             .args(programs)
+            .env("MACHINE", MACHINE)
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(|cause| cause.to_string())?)
             .stderr(log)
             .spawn()
             .map_err(|cause| cause.to_string())?;
-        let mut machine = Systemd { child, pid: 0, base, cgroup };
+        let mut machine = Systemd { child, base, cgroup };
         let until = Instant::now() + BOOT_WITHIN;
         while Instant::now() < until {
             std::thread::sleep(Duration::from_millis(50));
             if let Ok(Some(status)) = machine.child.try_wait() {
                 return Err(format!("systemd did not start: {status}: {}", machine.log()));
             }
-            let own = machine.child.id();
-            let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
-            machine.pid = children.split_whitespace().next().and_then(|pid| pid.parse().ok()).unwrap_or(0);
-            if machine.pid != 0 && machine.sh("systemctl is-system-running").stdout.trim() == "running" {
+            if machine.pid().is_some() && machine.sh("systemctl is-system-running").stdout.trim() == "running" {
                 return Ok(machine);
             }
         }
         Err(format!("systemd was not up within {} s: {}", BOOT_WITHIN.as_secs(), machine.log()))
     }
 
+    /// The process whose network is the machine's, whether it runs or is about to boot again.
+    pub fn holder(&self) -> Option<u32> {
+        child_of(self.child.id())
+    }
+
+    /// Its PID 1, another one after each reboot.
+    fn pid(&self) -> Option<u32> {
+        self.holder().and_then(child_of).and_then(child_of)
+    }
+
     /// Runs a shell command inside.
     pub fn sh(&self, script: &str) -> Ran {
+        let pid = self.pid().unwrap_or_default();
         let output = Command::new("nsenter")
-            .args(["-t", &self.pid.to_string(), "-m", "-p", "-n", "-u", "-i", "-r", "-w", "sh", "-c", script])
+            .args(["-t", &pid.to_string(), "-m", "-p", "-n", "-u", "-i", "-r", "-w", "sh", "-c", script])
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .stdin(Stdio::null())
@@ -146,10 +169,9 @@ impl Systemd {
 
 impl Drop for Systemd {
     fn drop(&mut self) {
-        // The end of PID 1 is the end of its namespace; --kill-child sees to the rest.
-        if self.pid != 0 {
-            let _ =
-                nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid as i32), nix::sys::signal::Signal::SIGKILL);
+        // The end of the first process is the end of its namespaces and of those in them.
+        if let Some(pid) = self.holder() {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -161,6 +183,12 @@ impl Drop for Systemd {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// The only child of a process.
+fn child_of(pid: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
 }
 
 /// Where cgroup v2 is mounted, alone or beside v1.

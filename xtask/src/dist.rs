@@ -143,6 +143,16 @@ pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain, out: &Path) ->
     Ok(Built { binaries, tree, archive })
 }
 
+/// Builds the .deb of a target in target/dist, beside its tree; its path.
+pub(crate) fn debian_package(workspace: &Workspace, target: Target) -> Result<PathBuf> {
+    let out = workspace.target.join("dist");
+    let toolchain = Toolchain::choose(Some(target))?;
+    let built = build(workspace, &toolchain, &out)?;
+    let names = package::make(workspace, &built.tree, target, &out, archive::epoch(workspace)?)?;
+    let name = names.into_iter().find(|name| name.ends_with(".deb"));
+    Ok(out.join(name.context("no .deb among the packages")?))
+}
+
 /// Builds every utility into `bin` and checks each.
 pub(crate) fn compile(workspace: &Workspace, toolchain: &Toolchain, bin: &Path) -> Result<Vec<Binary>> {
     let profile_dir = toolchain.build(workspace)?;

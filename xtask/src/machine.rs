@@ -19,6 +19,7 @@ pub(crate) struct Package {
 /// Add a row for each program that a test runs.
 pub(crate) const PACKAGES: &[Package] = &[
     package("ansible-core", "ansible-playbook", &["stories"]),
+    package("ansible-lint", "ansible-lint", &["stories"]),
     package("bash-completion", "/usr/share/bash-completion/bash_completion", &["stories"]),
     package("curl", "curl", &["package", "stories"]),
     package("e2fsprogs", "debugfs", &["e2e", "bench"]),
@@ -38,6 +39,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("mandoc", "mandoc", &["unit"]),
     package("mmdebstrap", "mmdebstrap", &["stories", "package", "e2e"]),
     package("nftables", "nft", &["stories"]),
+    package("openssh-client", "ssh", &["stories"]),
     package("openssl", "openssl", &["package", "stories", "bench"]),
     // kill, for ExecReload of CRI-O's unit.
     package("procps", "/bin/kill", &["stories"]),

@@ -1,361 +1,272 @@
-//! scripts/ansible: the results changed, ok and failed, and check mode.
+//! scripts/ansible: the role on three hosts that are reached by ssh.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use edge_kubeedge::{Kind, Minor};
-use edgeutils_tests::cni::{ARM64, fake_build, image_for, tiny};
+use edgeutils_tests::cni::{AMD64, ARM64, fake_build, own_arch, tiny};
 use edgeutils_tests::defaults::render;
-use edgeutils_tests::standin::bundle;
-use edgeutils_tests::tool::{self, Ran, Tool};
-use edgeutils_tests::tree::{Tree, assert_same};
-use edgeutils_tests::{live, skip, systems};
+use edgeutils_tests::fleet::Fleet;
+use edgeutils_tests::pki::Pki;
+use edgeutils_tests::skip;
+use edgeutils_tests::systemd::Systemd;
+use edgeutils_tests::tool::Ran;
+use edgeutils_tests::tree::Tree;
 use serde_json::{Value, json};
 
-use crate::cloud_init;
+use crate::release;
 
 const PLAYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/ansible");
-/// Directory of the callback plugin that prints a JSON report; ansible-core has no such plugin.
-const CALLBACKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ansible");
-const EDGECORE: &str = "etc/kubeedge/config/edgecore.yaml";
+const GUIDE: &str = include_str!("../../../docs/fleets.md");
 
-/// The result of a play on its only host.
-struct Played {
-    ran: Ran,
-    stats: Value,
+/// Their addresses in the inventory of the guide.
+const HOSTS: [&str; 3] = ["192.0.2.10", "192.0.2.11", "192.0.2.12"];
+const CLOUD: usize = 0;
+const EDGES: [usize; 2] = [1, 2];
+
+const EDGECORE_YAML: &str = "/etc/kubeedge/config/edgecore.yaml";
+
+/// It does not start with one server, as a component that cannot use its configuration.
+const EDGECORE: &str = "#!/bin/sh
+if grep -q 192.0.2.66 /etc/kubeedge/config/edgecore.yaml; then echo 'the server does not answer'; exit 1; fi
+exec sleep 1000
+";
+
+/// The three hosts, and what the control node has.
+struct Control {
+    fleet: Fleet,
+    files: Tree,
 }
 
-fn play(root: &Tree, cloudcore: &str, args: &[&str]) -> Played {
-    play_with(root, json!({"edgeutils_cloudcore": cloudcore}), args)
-}
-
-fn play_with(root: &Tree, variables: Value, args: &[&str]) -> Played {
-    play_of("edge-node.yaml", root, variables, args)
-}
-
-fn play_of(name: &str, root: &Tree, mut variables: Value, args: &[&str]) -> Played {
-    if variables["edgeutils_bin"].is_null() && variables["edgeutils_archive"].is_null() {
-        variables["edgeutils_bin"] = json!(tool::path("edge-conf").parent().unwrap());
+impl Control {
+    fn boot() -> Result<Control, String> {
+        for program in ["/usr/bin/ansible-playbook", "/usr/bin/dpkg-deb"] {
+            if !Path::new(program).exists() {
+                return Err(format!("no {program}"));
+            }
+        }
+        let control = Control { fleet: Fleet::boot(&HOSTS)?, files: Tree::new() };
+        release::make(&control.files.at("release"));
+        control.files.write("inventory.yaml", inventory());
+        for number in EDGES {
+            edge_host(control.fleet.host(number));
+        }
+        cloud_host(control.fleet.host(CLOUD));
+        Ok(control)
     }
-    variables["edgeutils_root"] = json!(root.path());
-    variables["edgeutils_hosts"] = json!("localhost");
-    run(Command::new("ansible-playbook"), name, &variables, args)
+
+    /// Runs a playbook with these variables.
+    fn play(&self, name: &str, variables: Value, args: &[&str]) -> Played {
+        let common = format!(
+            "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -i {}",
+            self.fleet.key().display()
+        );
+        // The hosts are namespaces, which the utilities change only on request.
+        let mut all = json!({
+            "ansible_ssh_common_args": common,
+            "edgeutils_source": self.files.at("release"),
+            "edgeutils_options": ["--force-namespace"],
+        });
+        all.as_object_mut().unwrap().extend(variables.as_object().unwrap().clone());
+        let (inventory, play) = (self.files.at("inventory.yaml"), format!("{PLAYS}/{name}"));
+        let all = all.to_string();
+        let words = ["timeout", "1200", "ansible-playbook", "-i", inventory.to_str().unwrap(), &play, "-e", &all];
+        let config = format!("{PLAYS}/ansible.cfg");
+        let variables = [("ANSIBLE_CONFIG", config.as_str()), ("ANSIBLE_TIMEOUT", "60"), ("PYTHONDONTWRITEBYTECODE", "1")];
+        Played(self.fleet.run(words.iter().chain(args), &variables))
+    }
 }
 
-/// Runs a play on this host by a command that ends with `ansible-playbook`.
-fn run(mut command: Command, name: &str, variables: &Value, args: &[&str]) -> Played {
-    let home = Tree::new();
-    let play = format!("{PLAYS}/{name}");
-    command.args(["-i", "localhost,", "-c", "local", &play, "-e", &variables.to_string()]).args(args);
-    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", home.path());
-    command.env("LC_ALL", "C.UTF-8").env("ANSIBLE_LOCALHOST_WARNING", "false");
-    command.env("ANSIBLE_CALLBACK_PLUGINS", CALLBACKS).env("ANSIBLE_STDOUT_CALLBACK", "report");
-    // Python would leave its bytecode beside the callback, in the sources.
-    command.env("PYTHONDONTWRITEBYTECODE", "1");
-    let ran = Ran::of(&command.output().unwrap());
-    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
-    Played { stats: report["stats"]["localhost"].clone(), ran }
-}
+/// What a playbook printed, and its exit code.
+struct Played(Ran);
 
 impl Played {
+    /// Fails unless these are its exit code and the counts of each host in its recap: changed, unreachable, failed.
     #[track_caller]
-    fn expect(&self, code: i32, changed: u64, failed: u64) {
-        let counted = [&self.stats["changed"], &self.stats["failures"]].map(|count| count.as_u64().unwrap());
-        assert_eq!((self.ran.code, counted), (code, [changed, failed]), "{}{}", self.ran.stdout, self.ran.stderr);
+    fn expect(self, code: i32, hosts: &[(&str, [u32; 3])]) -> Ran {
+        let (_, recap) = self.0.stdout.split_once("PLAY RECAP").unwrap_or_else(|| panic!("{:?}", self.0));
+        let counts: Vec<(&str, [u32; 3])> = recap.lines().skip(1).filter_map(counts).collect();
+        assert_eq!((self.0.code, counts.as_slice()), (code, hosts), "{}{}", self.0.stdout, self.0.stderr);
+        self.0
     }
 }
 
-#[test]
-fn play_reports_what_the_utilities_changed() {
-    if !Path::new("/usr/bin/ansible-playbook").exists() {
-        return skip("play_reports_what_the_utilities_changed", "no ansible-playbook");
+/// `edge-1 : ok=9 changed=2 unreachable=0 failed=0 …`
+fn counts(line: &str) -> Option<(&str, [u32; 3])> {
+    let (host, rest) = line.split_once(':')?;
+    let count = |name: &str| {
+        let word = rest.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        word.unwrap().parse().unwrap()
+    };
+    Some((host.trim(), ["changed", "unreachable", "failed"].map(count)))
+}
+
+/// The inventory of the guide.
+fn inventory() -> &'static str {
+    let (_, block) = GUIDE.split_once("```yaml inventory\n").unwrap();
+    let block = block.split_once("```").unwrap().0;
+    assert!(block.lines().count() <= 10, "the guide promises ten lines");
+    block
+}
+
+/// A Raspberry Pi with the memory cgroup off, on which keadm join has run.
+fn edge_host(host: &Systemd) {
+    host.write("/boot/firmware/config.txt", "[all]\n", "644");
+    host.write("/boot/firmware/cmdline.txt", "root=/dev/mmcblk0p2 cgroup_disable=memory\n", "644");
+    host.write("/usr/local/bin/edgecore", EDGECORE, "755");
+    host.write("/etc/systemd/system/edgecore.service", "[Service]\nExecStart=/usr/local/bin/edgecore\n", "644");
+    host.sh(
+        "mkdir /etc/systemd/system/boot.target.wants; ln -s ../edgecore.service /etc/systemd/system/boot.target.wants/",
+    )
+    .expect(0);
+    host.write(EDGECORE_YAML, &render(Kind::EdgeCore, Minor::new(21)), "640");
+    host.sh("systemctl daemon-reload; systemctl start edgecore.service").expect(0);
+}
+
+/// The host of an older cloudcore, whose redirect is not its own, after keadm init.
+fn cloud_host(host: &Systemd) {
+    let pki = Pki::usual("ca");
+    for name in ["ca.crt", "ca.key"] {
+        host.write(&format!("/etc/kubernetes/pki/{name}"), &std::fs::read_to_string(pki.at(name)).unwrap(), "600");
     }
-    let root = systems::by_name(systems::UBUNTU_24_04);
-    root.write(EDGECORE, render(Kind::EdgeCore, Minor::new(12)));
-    let before = root.snapshot();
-    play(&root, "192.0.2.9", &["--check"]).expect(0, 2, 0);
-    assert_same(&root.snapshot(), &before, "check mode");
-
-    play(&root, "192.0.2.9", &[]).expect(0, 2, 0);
-    let edgecore = root.read(EDGECORE);
-    assert!(edgecore.contains("server: 192.0.2.9:10004\n"));
-    assert!(edgecore.contains("dockershim.sock") && !edgecore.contains("crio"), "the runtime was changed: {edgecore}");
-    play(&root, "192.0.2.9", &["--check"]).expect(0, 0, 0);
-    play(&root, "192.0.2.9", &[]).expect(0, 0, 0);
-
-    let played = play_with(&root, json!({"edgeutils_bin": "/nowhere"}), &[]);
-    played.expect(2, 0, 1);
-    let call = &results(&played, "edge-prep apply", "failed")[0];
-    // The second is of ansible-core 2.19 and newer, which prints the cause itself.
-    let causes = ["No such file or directory", "Error executing command"];
-    assert!(causes.iter().any(|cause| call["msg"].as_str().unwrap().contains(cause)), "{call}");
-    assert!(call["cmd"].to_string().contains("/nowhere/edge-prep"), "{call}");
-    // A condition that could not be evaluated would be a text.
-    assert!(!call["changed_when_result"].is_string(), "{call}");
-
-    let played = play(&root, "nonsense!", &[]);
-    played.expect(2, 0, 1);
-    assert!(played.ran.stdout.contains("cannot use --server"), "{}", played.ran.stdout);
-    for address in ["2001:db8::7", "[2001:db8::8]"] {
-        play(&root, address, &[]).expect(0, 1, 0);
-        let server = format!("server: \"[{}]:10004\"\n", address.trim_matches(['[', ']']));
-        assert!(root.read(EDGECORE).contains(&server), "{}", root.read(EDGECORE));
-    }
+    host.write("/etc/kubeedge/config/cloudcore.yaml", &render(Kind::CloudCore, Minor::new(7)), "640");
+    host.write("/etc/systemd/system/cloudcore.service", "[Service]\nExecStart=/bin/sleep 1000\n", "644");
+    host.sh("systemctl daemon-reload; systemctl start cloudcore.service").expect(0);
 }
 
 #[test]
-fn play_changes_nothing_with_an_invalid_setting() {
-    if !Path::new("/usr/bin/ansible-playbook").exists() {
-        return skip("play_changes_nothing_with_an_invalid_setting", "no ansible-playbook");
+fn role_passes_ansible_lint() {
+    if !Path::new("/usr/bin/ansible-lint").exists() {
+        return skip("role_passes_ansible_lint", "no ansible-lint");
     }
-    let root = systems::by_name(systems::UBUNTU_24_04);
-    root.write(EDGECORE, render(Kind::EdgeCore, Minor::new(12)));
-    let before = root.snapshot();
-    for variables in [
-        json!({"edgeutils_kubeedge_version": "latest"}),
-        json!({"edgeutils_kubeedge_version": 1.21}),
-        // YAML reads an unquoted 1.30 as 1.3.
-        json!({"edgeutils_crio_version": 1.3}),
-        json!({"edgeutils_runtime": "docker"}),
-        json!({"edgeutils_kubeedge_version": "1.10.0", "edgeutils_crio_version": "1.34"}),
-        json!({"edgeutils_cloudcore": "127.0.0.1"}),
-        json!({"edgeutils_cni_plugins": "/nonexistent"}),
-        json!({"edgeutils_pod_subnet": "10.85.0.0/99"}),
-    ] {
-        play_with(&root, variables, &[]).expect(2, 0, 1);
-        assert_same(&root.snapshot(), &before, "an invalid setting");
-    }
-    // CRI-O is not installed: the runtime of a working node is kept.
-    let played = play_with(&root, json!({"edgeutils_runtime": "crio"}), &[]);
-    assert_eq!(played.stats["failures"], 1, "{}", played.ran.stdout);
-    assert!(played.ran.stdout.contains("it is not installed"), "{}", played.ran.stdout);
-    assert_same(&root.snapshot(), &before, "edgeutils_runtime");
-    let cloud = Tree::with(&[("etc/kubeedge/config/cloudcore.yaml", &render(Kind::CloudCore, Minor::new(7)))]);
-    let before = cloud.snapshot();
-    let variables = json!({"edgeutils_kubeedge_version": "1.2.0", "edgeutils_certgen_options": []});
-    play_of("cloud-node.yaml", &cloud, variables, &[]).expect(2, 0, 1);
-    assert_same(&cloud.snapshot(), &before, "edgeutils_kubeedge_version");
+    let home = Tree::new();
+    let mut command = Command::new("ansible-lint");
+    command.args(["--nocolor", "--offline", "--profile", "production", "edge-node.yaml", "cloud-node.yaml"]);
+    command.arg("roles/edgeutils").current_dir(PLAYS).env("HOME", home.path()).env("XDG_CACHE_HOME", home.path());
+    let ran = Ran::of(&command.output().unwrap()).expect(0);
+    assert!(ran.stderr.contains("Passed with production profile: 0 failure(s), 0 warning(s)"), "{}", ran.stderr);
 }
 
+/// One test, as the hosts take longer than most of what is done with them.
 #[test]
-fn play_has_no_hosts_unless_they_are_named() {
-    if !Path::new("/usr/bin/ansible-playbook").exists() {
-        return skip("play_has_no_hosts_unless_they_are_named", "no ansible-playbook");
-    }
-    let inventory = Tree::with(&[("hosts", "plain\n[edge_nodes]\nedge-1\nedge-2\n[cloud_nodes]\ncloud-1\n")]);
-    for (name, expected) in [("edge-node.yaml", &["edge-1", "edge-2"][..]), ("cloud-node.yaml", &["cloud-1"])] {
-        let output = Command::new("ansible-playbook")
-            .args(["--list-hosts", "-i"])
-            .arg(inventory.at("hosts"))
-            .arg(format!("{PLAYS}/{name}"))
-            .output();
-        let ran = Ran::of(&output.unwrap()).expect(0);
-        let mut hosts: Vec<&str> = ran.stdout.lines().filter_map(|line| line.strip_prefix("      ")).collect();
-        hosts.sort_unstable();
-        assert_eq!(hosts, expected, "{}", ran.stdout);
-        // One host after the other, and one reboot at a time whatever `serial` is.
-        let play: serde_yaml::Value =
-            serde_yaml::from_str(&std::fs::read_to_string(format!("{PLAYS}/{name}")).unwrap()).unwrap();
-        assert!(!play[0]["serial"].is_null(), "{name}");
-        let mut handlers = play[0]["handlers"].as_sequence().unwrap().iter();
-        let reboot = handlers.find(|handler| handler["name"] == "Reboot").unwrap();
-        assert_eq!(reboot["throttle"], 1, "{name}");
+fn role_prepares_three_hosts() {
+    match Control::boot() {
+        Ok(control) => {
+            packages_that_cannot_be_installed(&control);
+            edge_nodes(&control);
+            errors_of_one_host(&control);
+            cloud_node(&control);
+        }
+        Err(reason) => skip("role_prepares_three_hosts", &reason),
     }
 }
 
-#[test]
-fn play_copies_the_archive_and_plugins() {
-    if !Path::new("/usr/bin/ansible-playbook").exists() {
-        return skip("play_copies_the_archive_and_plugins", "no ansible-playbook");
-    }
-    let (root, beside) = (systems::by_name(systems::DEBIAN_RASPI), Tree::new());
-    image_for(&root, ARM64);
-    fake_build(&beside.at("plugins/arm64"), "v1.9.1", "arm64", &[("loopback", tiny(ARM64, "loopback"))]);
-    let (archive, _, _) = cloud_init::archive(&["edge-prep", "edge-cni"]);
-    let target = beside.at("opt");
-    let variables = json!({
-        "edgeutils_archive": archive.at("dist.tar"),
-        "edgeutils_cni_source": beside.at("plugins"),
-        "edgeutils_dir": target,
+fn packages_that_cannot_be_installed(control: &Control) {
+    let failed = [("edge-1", [0, 0, 1])];
+    let ran = control.play("edge-node.yaml", json!({"edgeutils_source": ""}), &[]).expect(2, &failed);
+    assert!(ran.stdout.contains("edgeutils is not installed: set edgeutils_source"), "{}", ran.stdout);
+
+    let other = control.files.at("edgeutils_0.1.0_s390x.deb");
+    std::fs::write(&other, "").unwrap();
+    let ran = control.play("edge-node.yaml", json!({ "edgeutils_source": other }), &[]).expect(2, &failed);
+    assert!(ran.stdout.contains("cannot install edgeutils: "), "{}", ran.stdout);
+
+    let host = control.fleet.host(EDGES[0]);
+    host.sh("mkdir /var/cache/edgeutils; mount -t tmpfs -o size=64k tmpfs /var/cache/edgeutils").expect(0);
+    let ran = control.play("edge-node.yaml", json!({}), &[]).expect(2, &failed);
+    assert!(ran.stdout.contains("No space left on device"), "{}", ran.stdout);
+    host.sh("umount /var/cache/edgeutils; rmdir /var/cache/edgeutils").expect(0);
+}
+
+fn edge_nodes(control: &Control) {
+    let edges = |counts: [u32; 3]| [("edge-1", counts), ("edge-2", counts)];
+    let [first, second] = EDGES.map(|number| control.fleet.host(number));
+
+    // Check mode: the package, and the changes of the utilities. Nothing is left on the hosts.
+    let machine = if own_arch() == "arm64" { ARM64 } else { AMD64 };
+    let plugins = ["bridge", "host-local", "loopback", "portmap"].map(|name| (name, tiny(machine, name)));
+    fake_build(&control.files.at("plugins").join(own_arch()), "v1.9.1", own_arch(), &plugins);
+    let network = json!({
+        "edgeutils_cni_plugins": control.files.at("plugins"),
+        "edgeutils_pod_subnet": "10.85.0.0/16",
+        "edgeutils_serial": 2,
     });
-    let before = root.snapshot();
-    // Directory, archive and plugins; host preparation and the installation of the plugins.
-    play_with(&root, variables.clone(), &["--check"]).expect(0, 5, 0);
-    assert_same(&root.snapshot(), &before, "check mode");
-    assert!(!target.exists(), "check mode has copied the utilities");
-
-    play_with(&root, variables.clone(), &[]).expect(0, 6, 0);
-    assert!(target.join("scripts/edge-node.sh").exists() && root.at("opt/cni/bin/loopback").exists());
-    play_with(&root, variables.clone(), &["--check"]).expect(0, 0, 0);
-    play_with(&root, variables.clone(), &[]).expect(0, 0, 0);
-    // Copied, and interrupted before it was unpacked.
-    std::fs::remove_file(target.join(".unpacked")).unwrap();
-    std::fs::write(target.join("bin/edge-prep"), "").unwrap();
-    play_with(&root, variables, &[]).expect(0, 1, 0);
-    assert!(std::fs::metadata(target.join("bin/edge-prep")).unwrap().len() > 0);
-}
-
-/// A host of its own: the directories that the play changes, and a systemctl that records its calls.
-const HOST: &str = r#"
-mount -t tmpfs tmpfs /run && mkdir /run/upper /run/work
-mount -t overlay -o lowerdir=/etc,upperdir=/run/upper,workdir=/run/work overlay /etc
-mkdir -p /etc/kubeedge/config && touch "/etc/kubeedge/config/$1"
-shift
-exec "$@"
-"#;
-
-#[test]
-fn play_restarts_what_runs_with_changed_settings() {
-    if !Path::new("/usr/bin/ansible-playbook").exists() || !live::can_unshare() {
-        return skip("play_restarts_what_runs_with_changed_settings", "no ansible-playbook, or no namespace");
-    }
-    let bin = Tree::new();
-    let program = |name: &str, text: &str| {
-        bin.write(name, format!("#!/bin/sh\n{text}\n"));
-        std::fs::set_permissions(bin.at(name), std::fs::Permissions::from_mode(0o755)).unwrap();
-    };
-    let calls = bin.at("calls");
-    let systemctl = |state: &str| {
-        program("systemctl", &format!("echo \"$*\" >> {}; [ \"$1\" != is-active ] || {state}", calls.display()));
-    };
-    for name in ["edge-prep", "edge-certgen", "edge-redirect"] {
-        program(name, "echo '{\"changed\":false,\"reboot\":false}'");
-    }
-    let edge_conf = |changed: bool| {
-        let json = format!("{{\"changed\":{changed},\"reboot\":false}}");
-        program("edge-conf", &format!("[ \"$1\" != get ] || {{ echo 192.0.2.1; exit; }}; echo '{json}'"));
-    };
-    let played = |name: &str| {
-        let _ = std::fs::remove_file(&calls);
-        let mut command = Command::new("timeout");
-        command.args(["300", "unshare", "-m", "--propagation", "private", "sh", "-euc", HOST, "sh"]);
-        command
-            .arg(format!("{}core.yaml", name.split('-').next().unwrap()))
-            .arg("env")
-            .arg(format!("PATH={}:/usr/sbin:/usr/bin:/sbin:/bin", bin.path().display()));
-        command.arg("ansible-playbook");
-        let variables = json!({
-            "edgeutils_bin": bin.path(), "edgeutils_root": "", "edgeutils_hosts": "localhost",
-            "edgeutils_kubeedge_version": "1.7.2", "edgeutils_restart_wait": 0, "ansible_become": false,
-        });
-        let played = run(command, name, &variables, &[]);
-        (played, std::fs::read_to_string(&calls).unwrap_or_default())
-    };
-    for name in ["edge-node.yaml", "cloud-node.yaml"] {
-        let unit = format!("{}core.service", name.split('-').next().unwrap());
-        edge_conf(true);
-        systemctl("true");
-        let (result, called) = played(name);
-        // The file, and the restart.
-        result.expect(0, 2, 0);
-        let active = format!("is-active --quiet {unit}\n");
-        assert_eq!(called, format!("{active}restart {unit}\n{active}"), "{name}");
-        // A unit that is not running is not started.
-        systemctl("exit 3");
-        let (result, called) = played(name);
-        result.expect(0, 1, 0);
-        assert_eq!(called, active, "{name}");
-        // One that does not stay active is reported.
-        systemctl("case $(tail -n 2 \"${0%systemctl}calls\" | head -n 1) in restart*) exit 3 ;; esac");
-        let (result, _) = played(name);
-        assert_eq!(result.stats["failures"], 1, "{}", result.ran.stdout);
-        edge_conf(false);
-        systemctl("true");
-        let (result, called) = played(name);
-        result.expect(0, 0, 0);
-        assert_eq!(called, "", "{name}");
-    }
-}
-
-/// The results of a task on the only host with this outcome, by the start of its name.
-fn results(played: &Played, task: &str, outcome: &str) -> Vec<Value> {
-    let report: Value = serde_json::from_str(&played.ran.stdout).unwrap();
-    let tasks = report["tasks"].as_array().unwrap();
-    let is_it = |one: &&Value| {
-        one["task"].as_str().unwrap().starts_with(task) && one["host"] == "localhost" && one["outcome"] == outcome
-    };
-    tasks.iter().filter(is_it).map(|one| one["result"].clone()).collect()
-}
-
-#[test]
-fn play_installs_plugins_a_network_and_crio_in_an_image() {
-    if !Path::new("/usr/bin/ansible-playbook").exists() {
-        return skip("play_installs_plugins_a_network_and_crio_in_an_image", "no ansible-playbook");
-    }
-    let (root, beside) = (systems::by_name(systems::DEBIAN_RASPI), Tree::new());
-    image_for(&root, ARM64);
-    root.write(EDGECORE, render(Kind::EdgeCore, Minor::new(12)));
-    let plugins = ["bridge", "host-local", "loopback", "portmap"].map(|name| (name, tiny(ARM64, name)));
-    fake_build(&beside.at("plugins/arm64"), "v1.9.1", "arm64", &plugins);
-    let (archive, sum) = bundle(&beside.at("plugins"), "1.30.4", "arm64", &tiny(ARM64, "crio"));
-    let all = |sum: &str| {
-        json!({
-            "edgeutils_cloudcore": "192.0.2.9",
-            "edgeutils_cni_plugins": beside.at("plugins"),
-            "edgeutils_pod_subnet": "10.85.0.0/16,fd00:85::/64",
-            "edgeutils_crio_version": "1.30.4",
-            "edgeutils_crio_options": ["--archive", archive, "--sha256", sum, "--cgroup-driver", "cgroupfs"],
-        })
-    };
-    let before = root.snapshot();
-    // Host preparation, plugins, a network, CRI-O, and two parts of edgecore.yaml.
-    play_with(&root, all(&sum), &["--check"]).expect(0, 6, 0);
-    assert_same(&root.snapshot(), &before, "check mode");
-
-    // An archive that would be refused is refused before the first change.
-    let failed = play_with(&root, all(&"0".repeat(64)), &[]);
-    failed.expect(2, 0, 1);
-    let call = &results(&failed, "edge-crio install", "failed")[0];
-    assert_eq!(call["rc"], 4, "{call}");
-    assert!(call["stderr"].as_str().unwrap().contains("its SHA-256 is"), "{call}");
-    assert_same(&root.snapshot(), &before, "a damaged archive");
-
-    // A failure stops the play; earlier changes are kept, and are not repeated.
-    fake_build(&beside.at("few/arm64"), "v1.9.1", "arm64", &[("loopback", tiny(ARM64, "loopback"))]);
-    let mut few = all(&sum);
-    few["edgeutils_cni_plugins"] = json!(beside.at("few"));
-    let failed = play_with(&root, few, &[]);
-    failed.expect(2, 2, 1);
-    let call = &results(&failed, "edge-cni conf", "failed")[0];
-    assert!(call["stderr"].as_str().unwrap().contains("bridge is missing in "), "{call}");
-
-    play_with(&root, all(&sum), &[]).expect(0, 5, 0);
-    let network = root.read("etc/cni/net.d/10-edgeutils.conflist");
-    assert!(network.contains("10.85.0.0/16") && network.contains("fd00:85::/64"), "{network}");
-    assert!(root.at("opt/cni/bin/portmap").exists() && root.at("usr/local/bin/crio").exists());
-    let edgecore = root.read(EDGECORE);
-    assert!(edgecore.contains("cgroupDriver: cgroupfs\n"), "{edgecore}");
-    let whole = root.snapshot();
-    play_with(&root, all(&sum), &["--check"]).expect(0, 0, 0);
-    play_with(&root, all(&sum), &[]).expect(0, 0, 0);
-    assert_same(&root.snapshot(), &whole, "a second run");
-    let checked = Tool::new("edge-cni").arg("--root").arg(root.path()).arg("check").run().expect(0);
-    assert!(checked.stdout.ends_with("no problems found\n"), "{}", checked.stdout);
-}
-
-#[test]
-fn play_reports_why_an_image_cannot_be_changed() {
-    if !Path::new("/usr/bin/ansible-playbook").exists() {
-        return skip("play_reports_why_an_image_cannot_be_changed", "no ansible-playbook");
-    }
-    let root = systems::by_name(systems::DEBIAN_RASPI);
-    image_for(&root, ARM64);
-    for (variables, task, text) in [
-        (
-            json!({"edgeutils_crio_version": "1.34", "edgeutils_crio_options": ["--source", "apt"]}),
-            "edge-crio install",
-            "cannot install CRI-O 1.34 from apt: apt is not run in an image",
-        ),
-        (json!({"edgeutils_cni_plugins": "/nowhere"}), "edge-cni install", "cannot install from /nowhere: "),
-        (json!({"edgeutils_pod_subnet": "10.85.0.0/16"}), "edge-cni conf", "bridge is missing in "),
+    let ran = control.play("edge-node.yaml", network, &["--check"]).expect(0, &edges([2, 0, 0]));
+    for line in [
+        "would write /boot/firmware/cmdline.txt: turns the memory cgroup on",
+        "would write /opt/cni/bin/bridge",
+        "would run edge-cni conf bridge --subnet 10.85.0.0/16, once the plugins",
+        "modules.edgeStream.server: 127.0.0.1:10004 -> 192.0.2.10:10004",
     ] {
-        let played = play_with(&root, variables, &[]);
-        assert_eq!(played.stats["failures"], 1, "{}", played.ran.stdout);
-        let call = &results(&played, task, "failed")[0];
-        let stderr = call["stderr"].as_str().unwrap();
-        assert!(stderr.contains(text) && stderr.contains("\nhint: "), "{stderr}");
+        assert!(ran.stdout.contains(line), "no {line}: {}", ran.stdout);
     }
+    for host in [first, second] {
+        let left = host.sh("ls -d /tmp/* /var/cache/edgeutils /var/lib/edgeutils /usr/bin/edge-*");
+        assert_eq!(left.stdout, "", "check mode");
+    }
+
+    // The package, the settings, the reboot that they require, and the reboot itself.
+    let both = || json!({"edgeutils_serial": 2});
+    control.play("edge-node.yaml", both(), &[]).expect(0, &edges([4, 0, 0]));
+    // Monotonic time is the same for all: one host goes down after the other one is up again.
+    let time = |host: &Systemd, words: &str| -> u64 {
+        host.sh(&format!("systemctl show --value -p {words}")).expect(0).stdout.trim().parse().unwrap()
+    };
+    let is_up = |host| time(host, "ActiveEnterTimestampMonotonic ssh.service");
+    let boots = |host| time(host, "UserspaceTimestampMonotonic");
+    assert!(is_up(first) < boots(second) || is_up(second) < boots(first), "both hosts were rebooted at once");
+    for host in [first, second] {
+        assert!(host.read("/proc/cmdline").contains("cgroup_enable=memory"), "not rebooted");
+        assert!(host.read(EDGECORE_YAML).contains("server: 192.0.2.10:10004\n"));
+        host.sh("systemctl is-active edgecore.service").expect(0);
+    }
+    for args in [&[][..], &["--check"]] {
+        control.play("edge-node.yaml", both(), args).expect(0, &edges([0, 0, 0]));
+    }
+}
+
+fn errors_of_one_host(control: &Control) {
+    // A host that cannot be reached does not keep the others of its batch.
+    control.fleet.plug(EDGES[1], "down");
+    let unreachable = [("edge-1", [0, 0, 0]), ("edge-2", [0, 1, 0])];
+    let ran = control.play("edge-node.yaml", json!({"edgeutils_serial": 2}), &[]).expect(4, &unreachable);
+    assert!(ran.stdout.contains("fatal: [edge-2]: UNREACHABLE!"), "{}", ran.stdout);
+    control.fleet.plug(EDGES[1], "up");
+
+    // An error stops at the first host, and is that of the utility. What does not start is restored.
+    let failed = |changed: u32| [("edge-1", [changed, 0, 1])];
+    let ran = control.play("edge-node.yaml", json!({"edgeutils_cloudcore": "127.0.0.1"}), &[]).expect(2, &failed(0));
+    assert!(ran.stdout.contains("edge-conf: cannot set modules.edgeStream.server: "), "{}", ran.stdout);
+    let host = control.fleet.host(EDGES[0]);
+    let configuration = host.read(EDGECORE_YAML);
+    let ran = control.play("edge-node.yaml", json!({"edgeutils_cloudcore": "192.0.2.66"}), &[]).expect(2, &failed(1));
+    assert!(ran.stdout.contains("the server does not answer"), "{}", ran.stdout);
+    assert_eq!(host.read(EDGECORE_YAML), configuration);
+    host.sh("systemctl is-active edgecore.service").expect(0);
+}
+
+/// From the archive, with new certificates later.
+fn cloud_node(control: &Control) {
+    let host = control.fleet.host(CLOUD);
+    let archive = release::file(&control.files.at("release"), "gz");
+    let play = |changed: u32| {
+        let variables = json!({"edgeutils_kubeedge_version": "1.7.2", "edgeutils_source": archive});
+        control.play("cloud-node.yaml", variables, &[]).expect(0, &[("cloud-1", [changed, 0, 0])])
+    };
+    let started = || host.sh("systemctl show --value -p InvocationID cloudcore.service").expect(0).stdout;
+    let before = started();
+    play(2);
+    host.sh("iptables -t nat -S EDGEUTILS-STREAM | grep 'to-destination 192.0.2.10:10003'").expect(0);
+    // By edge-conf, after it has changed the configuration.
+    let configured = started();
+    assert_ne!(before, configured);
+    play(0);
+    assert_eq!(started(), configured);
+    // The certificates alone: the script, the report, and the handler.
+    host.sh("rm /etc/kubeedge/certs/stream.*").expect(0);
+    play(3);
+    assert_ne!(started(), configured);
+    host.sh("systemctl is-active cloudcore.service").expect(0);
 }

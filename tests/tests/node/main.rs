@@ -9,5 +9,6 @@ mod docs;
 mod generated;
 mod help;
 mod language;
+mod release;
 mod script;
 mod shell_completion;

@@ -27,7 +27,9 @@ const OVERRIDES: &str = include_str!("../../data/package/lintian-overrides");
 /// Makes both packages of an unpacked tree in `out`; their names.
 pub(super) fn make(workspace: &Workspace, tree: &Path, target: Target, out: &Path, epoch: u64) -> Result<Vec<String>> {
     let nfpm = nfpm()?;
-    let scratch = workspace.scratch("package")?;
+    // Two suites of `xtask test` may make packages at the same time.
+    let scratch = tempfile::tempdir().context("cannot make a directory for the packages' files")?;
+    let scratch = scratch.path();
     let debian = target.debian();
     let red_hat = match target.machine() {
         Machine::Arm64 => "aarch64",
@@ -48,7 +50,7 @@ pub(super) fn make(workspace: &Workspace, tree: &Path, target: Target, out: &Pat
             redirect logs and exec, and remove all of it again. Every change can be\n\
             previewed, repeated and undone.",
         "homepage": "https://github.com/edgeutils/edgeutils",
-        "contents": contents(workspace, tree, &scratch, epoch)?,
+        "contents": contents(workspace, tree, scratch, epoch)?,
         "scripts": {
             "preremove": scripts.join("package-prerm.sh"),
             "postremove": scripts.join("package-postrm.sh"),

@@ -2,12 +2,10 @@
 
 use super::look::{Allowed, Because};
 
-/// Of an edge node after cloud-init and undo.
+/// Of an edge node after cloud-init, undo and the purge of the package.
 pub(super) const LEFT: &[Allowed] = &[
-    allowed("file", "opt/edgeutils*", "the user-data unpacks the utilities there"),
-    allowed("file", "usr/local/bin/edge-*", "the user-data links the utilities there"),
+    allowed("file", "var/cache/edgeutils*", "the user-data keeps the package that it has installed"),
     allowed("file", "etc/edgeutils*", "the user-data writes node.env"),
-    allowed("file", "var/lib/edgeutils*", "the journal remembers what was done and undone"),
     allowed("file", "var/lib/cloud/*", "cloud-init keeps a directory for each first boot"),
     allowed("file", "etc/sudoers.d/90-cloud-init-users", "cloud-init writes the time of the first boot into it"),
     allowed("file", "etc/crio*", "the package is removed and not purged, as its user may want its configuration again"),

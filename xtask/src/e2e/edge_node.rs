@@ -12,7 +12,7 @@ use super::look::{Look, same};
 use super::repository::{self, Repository};
 use super::seed;
 use super::{Place, Prepared};
-use crate::dist::{self, Toolchain};
+use crate::dist;
 use crate::sample;
 use crate::workspace::{read, write};
 
@@ -28,7 +28,7 @@ const CLOUDCORE: &str = "192.0.2.7";
 const REDIRECT: &str = "10351=192.0.2.7:10003";
 
 /// Builds everything that the machine gets: on its disk what keadm join has written, a cloud-init with nothing to do,
-/// and a stick; on the server the archive and a repository.
+/// and a stick; on the server the package and a repository.
 pub(super) fn prepare(place: &Place<'_>) -> Result<Prepared> {
     let repository = Repository::make(place)?;
     let mut files = Vec::from(seed::files("bare", seed::NOTHING));
@@ -66,25 +66,24 @@ fn story(guest: &mut Guest<'_>, user_data: &str) -> Result<()> {
     guest
         .reset_during("edge-prep apply --for edgecore --swap off", "grep -qs '\"done\"' $journals /dev/null")
         .context("a hard reset in the middle of an apply")?;
-    guest.run("sh /opt/edgeutils/scripts/edge-node.sh").context("resuming after a hard reset")?;
+    guest.run("sh /usr/share/edgeutils/scripts/edge-node.sh").context("resuming after a hard reset")?;
     is_prepared(guest).context("after the hard reset and the resumed command")?;
     guest.report("reset in the middle, and the same command resumed");
 
     undo_all(guest).context("undo")?;
+    guest.run("apt-get -q -y purge edgeutils").context("the purge of the package")?;
     guest.reboot()?;
     let differences = before.differences(&guest.inventory()?, &[LEFT, VOLATILE].concat());
     same(&differences, "the machine is not as before")?;
-    guest.report("everything undone, and the machine as before");
+    guest.report("everything undone, the package purged, and the machine as before");
     guest.shut_down()
 }
 
-/// Packs the utilities for the machine, serves them, and names them in the user-data.
+/// Serves the package of the utilities, and names it in the user-data.
 fn user_data(place: &Place<'_>, repository: &Repository) -> Result<String> {
-    let toolchain = Toolchain::choose(Some(place.arch.target()))?;
-    let built = dist::build(place.workspace, &toolchain, &place.workspace.target.join("dist"))?;
-    let archive = read(&built.archive)?;
-    let sum: String = Sha256::digest(&archive).iter().map(|byte| format!("{byte:02x}")).collect();
-    write(&place.served.join("dist.tar"), archive)?;
+    let package = read(&dist::debian_package(place.workspace, place.arch.target())?)?;
+    let sum: String = Sha256::digest(&package).iter().map(|byte| format!("{byte:02x}")).collect();
+    write(&place.served.join("edgeutils.deb"), package)?;
     let text = read(&place.workspace.root.join("scripts/cloud-init/edge-node.yaml"))?;
     let crio = format!(
         "'--apt-mirror http://10.0.2.100/{} --key {} --fingerprint {} --hold'",
@@ -93,7 +92,7 @@ fn user_data(place: &Place<'_>, repository: &Repository) -> Result<String> {
         repository.fingerprint
     );
     let values = [
-        ("ARCHIVE", "http://10.0.2.100/dist.tar"),
+        ("PACKAGE", "http://10.0.2.100/edgeutils.deb"),
         ("SHA256", sum.as_str()),
         ("CLOUDCORE", CLOUDCORE),
         ("SWAP", "off"),
@@ -163,7 +162,7 @@ fn is_redirected(guest: &mut Guest<'_>) -> Result<()> {
 
 /// The same script again, once as a dry run: neither finds anything to do.
 fn second_run(guest: &mut Guest<'_>) -> Result<()> {
-    for call in ["/opt/edgeutils/scripts/edge-node.sh -n", "/opt/edgeutils/scripts/edge-node.sh"] {
+    for call in ["/usr/share/edgeutils/scripts/edge-node.sh -n", "/usr/share/edgeutils/scripts/edge-node.sh"] {
         let printed = guest.run(&format!("sh {call}"))?;
         // edge-crio also reports the state of CRI-O.
         if printed.lines().filter(|line| *line == ALREADY).count() != STEPS || printed.contains("wrote ") {

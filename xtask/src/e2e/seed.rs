@@ -50,7 +50,7 @@ mod tests {
     fn values_of_the_example_are_settings_of_the_script() {
         let example = include_str!("../../../scripts/cloud-init/edge-node.yaml");
         let script = include_str!("../../../scripts/settings.sh");
-        let content = example.split("content: |\n").nth(1).unwrap().split("runcmd:").next().unwrap();
+        let content = example.split("content: |\n").nth(1).unwrap().split("  - path:").next().unwrap();
         let names: Vec<&str> = content.lines().map(|line| line.trim().split_once('=').unwrap().0).collect();
         assert!(names.contains(&"RUNTIME"), "{names:?}");
         for name in names {
