@@ -15,7 +15,8 @@ const BOOT_WITHIN: Duration = Duration::from_secs(60);
 /// Runs in new namespaces; $1 is a directory of our own, $2 the tree, $3 the units that are started, the rest are
 /// programs for /usr/local/bin. No other unit is started: the boot target is one of the tests.
 ///
-/// The overlay has relative directories, as those of an upper layer in memory would be found by their mount.
+/// On this host's files the root's changes are lost with the memory, and it shows; on another tree nothing shows where
+/// the upper layer is, as the tests need a host that keeps its changes.
 const BOOT: &str = r#"
 set -e
 base=$1 tree=$2 units=$3; shift 3
@@ -24,7 +25,8 @@ mount -t proc proc /proc
 mount -t tmpfs tmpfs "$base/tmp"
 cd "$base/tmp"
 mkdir up work root
-mount -t overlay overlay -o "lowerdir=$tree,upperdir=up,workdir=work" root
+layers=; [ "$tree" != / ] || layers=$PWD/
+mount -t overlay overlay -o "lowerdir=$tree,upperdir=${layers}up,workdir=${layers}work" root
 mkdir -p root/usr/local/bin
 for program in "$@"; do cp "$program" root/usr/local/bin/; done
 rm -rf root/etc/systemd/system root/etc/kubeedge

@@ -74,7 +74,8 @@ impl Control {
         let all = all.to_string();
         let words = ["timeout", "1200", "ansible-playbook", "-i", inventory.to_str().unwrap(), &play, "-e", &all];
         let config = format!("{PLAYS}/ansible.cfg");
-        let variables = [("ANSIBLE_CONFIG", config.as_str()), ("ANSIBLE_TIMEOUT", "60"), ("PYTHONDONTWRITEBYTECODE", "1")];
+        let variables =
+            [("ANSIBLE_CONFIG", config.as_str()), ("ANSIBLE_TIMEOUT", "60"), ("PYTHONDONTWRITEBYTECODE", "1")];
         Played(self.fleet.run(words.iter().chain(args), &variables))
     }
 }
