@@ -169,6 +169,9 @@ fn packages_that_cannot_be_installed(control: &Control) {
     let ran = control.play("edge-node.yaml", json!({"edgeutils_source": ""}), &[]).expect(2, &failed);
     assert!(ran.stdout.contains("edgeutils is not installed: set edgeutils_source"), "{}", ran.stdout);
 
+    let ran = control.play("edge-node.yaml", json!({"edgeutils_crio_version": 1.3}), &[]).expect(2, &failed);
+    assert!(ran.stdout.contains("must be in quotes"), "{}", ran.stdout);
+
     let other = control.files.at("edgeutils_0.1.0_s390x.deb");
     std::fs::write(&other, "").unwrap();
     let ran = control.play("edge-node.yaml", json!({ "edgeutils_source": other }), &[]).expect(2, &failed);
