@@ -10,6 +10,7 @@ mod links;
 mod measure;
 mod reset;
 mod reset_firewall;
+mod scripts;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -73,6 +74,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let mut missed = false;
     let selection = Selection(&args.only);
     let mut all = cases::all(&selection, &bin, &scratch)?;
+    if selection.may_include("edge-node.sh") {
+        all.extend(scripts::cases(workspace, &bin, &scratch)?);
+    }
     let mut hosts = Vec::new();
     let mut add = |(cases, made): (Vec<Case>, Vec<Host>)| {
         all.extend(cases);
@@ -92,7 +96,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     }
     for case in all.into_iter().filter(|case| selection.includes(case)) {
         let (row, is_ok) = measured(&case, args.runs)?;
-        eprintln!("{}", case.name);
+        eprintln!("{}", row.join("  "));
         missed |= !is_ok;
         rows.push(row);
     }
