@@ -37,8 +37,9 @@ printf 'locale: C.UTF-8\nssh_genkeytypes: []\n' >etc/cloud/cloud.cfg.d/90_quick.
 mkdir -p var/lib/cloud/seed/nocloud
 
 # Started by the suites that use them.
-chroot . systemctl --quiet disable containerd.service keepalived.service ipvsadm.service nfs-server.service \
-    nfs-blkmap.service nfs-client.target rpcbind.service rpcbind.socket
+chroot . systemctl --quiet disable containerd.service cron.service dphys-swapfile.service keepalived.service \
+    ipvsadm.service nfs-server.service nfs-blkmap.service nfs-client.target rpcbind.service rpcbind.socket \
+    swapspace.service zramswap.service
 
 # No service of the machine may change files between two inventories.
 chroot . systemctl --quiet enable swapfile2.swap systemd-networkd.service

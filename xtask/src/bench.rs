@@ -21,6 +21,7 @@ use nix::unistd::geteuid;
 
 use self::case::{Case, Limit, Selection};
 use self::firewall::Host;
+pub(crate) use self::measure::cpu_of_children;
 use self::measure::{Measure, Program, peak_memory};
 use crate::dist::{self, Target, Toolchain};
 use crate::failure::hinted;

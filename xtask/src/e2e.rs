@@ -2,23 +2,29 @@
 //!
 //! `image` makes a Debian once, for every suite; `disk` is a copy of it, `machine` runs it in `qemu` and talks to its
 //! guest agent over a `channel`; `server` is the only host that the machine can reach. A suite prepares the files of its
-//! machine, and then works with it as a `guest`; `look` compares inventories of the machine, and `allowed` lists what may
-//! differ.
+//! machine, and then works with it as a `guest`; `node` has what several suites know of an edge node and of the host of
+//! cloudcore. `look` compares inventories of the machine, and `allowed` lists what may differ.
 
 mod allowed;
 mod arch;
 mod channel;
+mod cloud_node;
 mod disk;
 mod edge_node;
+mod golden_image;
 mod guest;
 mod image;
 mod look;
 mod machine;
+mod node;
+mod power_cut;
 mod qemu;
 mod repository;
 mod reset;
 mod seed;
 mod server;
+mod swap;
+mod write_cache;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,10 +34,13 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 pub(crate) use self::arch::Arch;
+use self::cloud_node::Backend;
 use self::disk::{Disk, GuestFile, Keep};
 use self::guest::Guest;
 use self::image::Image;
 use self::machine::Machine;
+use crate::bench::cpu_of_children;
+use crate::dist;
 use crate::failure::hinted;
 use crate::machine::on_path;
 use crate::workspace::{Workspace, make_dir, remove_tree, write};
@@ -44,6 +53,12 @@ pub(crate) struct Args {
     /// The suites to run, each on a machine of its own [default: all]
     #[arg(long, value_enum, value_name = "SUITE", value_delimiter = ',')]
     suite: Vec<Suite>,
+    /// How often power-cut turns the machine off in the middle of a command
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    cuts: u32,
+    /// Repeat the power cuts of the run that printed this seed [default: random]
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u64>,
     /// Keep the machines' disks when they are done
     #[arg(long)]
     keep: bool,
@@ -58,6 +73,16 @@ enum Suite {
     EdgeNode,
     /// Pods, networks, virtual services and a dead file server; a reset, also one that power cuts interrupt; undo and purge
     Reset,
+    /// The host of cloudcore: certificates, cloudcore.yaml and a redirect that persists, and back
+    CloudNode,
+    /// The same with the legacy backend of iptables
+    CloudNodeLegacy,
+    /// An edge node and a host of cloudcore, and back, with power cuts at random moments
+    PowerCut,
+    /// Every source of swap that Debian has: off, also after a reboot, and on again
+    Swap,
+    /// An image that is prepared before its first boot, as an SD card is
+    GoldenImage,
 }
 
 /// Where a suite prepares its machine.
@@ -68,6 +93,10 @@ struct Place<'w> {
     dir: PathBuf,
     /// The directory that the machine's server serves.
     served: PathBuf,
+    /// The .deb for the machine.
+    package: &'w Path,
+    cuts: u32,
+    seed: Option<u64>,
 }
 
 /// What is done with a machine; the first error ends it.
@@ -85,6 +114,11 @@ impl Suite {
         match self {
             Suite::EdgeNode => edge_node::prepare(place),
             Suite::Reset => reset::prepare(place),
+            Suite::CloudNode => cloud_node::prepare(place, Backend::Nft),
+            Suite::CloudNodeLegacy => cloud_node::prepare(place, Backend::Legacy),
+            Suite::PowerCut => power_cut::prepare(place),
+            Suite::Swap => swap::prepare(place),
+            Suite::GoldenImage => golden_image::prepare(place),
         }
     }
 }
@@ -92,14 +126,15 @@ impl Suite {
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     needs(args.arch)?;
     let suites = if args.suite.is_empty() { Suite::value_variants() } else { &args.suite };
+    let package = dist::debian_package(workspace, args.arch.target())?;
     for suite in suites {
-        one(workspace, args, *suite)?;
+        one(workspace, args, *suite, &package)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// One suite on a machine of its own.
-fn one(workspace: &Workspace, args: &Args, suite: Suite) -> Result<()> {
+fn one(workspace: &Workspace, args: &Args, suite: Suite, package: &Path) -> Result<()> {
     let name = suite.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     let dir = workspace.scratch("e2e")?.join(format!("{name}-{}", args.arch.debian()));
     remove_tree(&dir)?;
@@ -112,9 +147,9 @@ fn one(workspace: &Workspace, args: &Args, suite: Suite) -> Result<()> {
     let program = dir.join("xtask");
     std::fs::copy("/proc/self/exe", &program).with_context(|| format!("cannot copy xtask to {}", program.display()))?;
 
-    let started = Instant::now();
+    let (started, before) = (Instant::now(), cpu_of_children()?);
     let image = Image::get(args.arch, &log)?;
-    let place = Place { workspace, arch: args.arch, dir, served };
+    let place = Place { workspace, arch: args.arch, dir, served, package, cuts: args.cuts, seed: args.seed };
     let Prepared { files, story } = suite.prepare(&place)?;
     let keep = if args.keep { Keep::Disk } else { Keep::Nothing };
     let disk = Disk::new(&image, &place.dir, &files, keep, &log)?;
@@ -123,10 +158,12 @@ fn one(workspace: &Workspace, args: &Args, suite: Suite) -> Result<()> {
     println!("machine   {}, {}; console in {}", args.arch.debian(), machine.accelerator().name(), console.display());
     let done = story(&mut Guest::new(&mut machine));
     if args.keep {
-        println!("disk      {}", machine.disk().display());
+        println!("disk      {}", machine.disk().path().display());
     }
     done.map_err(|error| machine.failed(&error))?;
-    println!("{name} on {}: ok in {:.0} s", args.arch.debian(), started.elapsed().as_secs_f64());
+    drop(machine);
+    let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu_of_children()? - before);
+    println!("{name} on {}: ok in {seconds:.0} s, {cpu:.0} s of CPU", args.arch.debian());
     Ok(())
 }
 
@@ -154,6 +191,8 @@ fn needs(arch: Arch) -> Result<()> {
         ("dpkg-deb", "dpkg"),
         ("go", "golang-go"),
         ("gpg", "gnupg"),
+        ("nbdkit", "nbdkit"),
+        ("openssl", "openssl"),
         ("setpriv", "util-linux"),
     ];
     if !arch.is_native() {

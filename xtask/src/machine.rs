@@ -38,9 +38,10 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("man-db", "man", &["unit"]),
     package("mandoc", "mandoc", &["unit"]),
     package("mmdebstrap", "mmdebstrap", &["stories", "package", "e2e"]),
+    package("nbdkit", "nbdkit", &["e2e"]),
     package("nftables", "nft", &["stories"]),
     package("openssh-client", "ssh", &["stories"]),
-    package("openssl", "openssl", &["package", "stories", "bench"]),
+    package("openssl", "openssl", &["package", "stories", "bench", "e2e"]),
     // kill, for ExecReload of CRI-O's unit.
     package("procps", "/bin/kill", &["stories"]),
     package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["package", "stories"]),

@@ -207,7 +207,7 @@ pub(crate) fn peak_memory(program: &Program) -> Result<f64> {
 }
 
 /// Seconds of CPU that all ended children have used.
-fn cpu_of_children() -> Result<f64> {
+pub(crate) fn cpu_of_children() -> Result<f64> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("cannot read resource usage")?;
     let seconds = |time: nix::sys::time::TimeVal| {
         let micros = i32::try_from(time.tv_usec()).unwrap_or_default();

@@ -2,6 +2,10 @@
 
 use super::look::{Allowed, Because};
 
+/// Of every machine after an undo.
+pub(super) const JOURNAL: &[Allowed] =
+    &[allowed("file", "var/lib/edgeutils*", "the journal remembers what was done and undone")];
+
 /// Of an edge node after cloud-init, undo and the purge of the package.
 pub(super) const LEFT: &[Allowed] = &[
     allowed("file", "var/cache/edgeutils*", "the user-data keeps the package that it has installed"),
@@ -53,6 +57,18 @@ pub(super) const RESET_VOLATILE: &[Allowed] = &[
     volatile("sysctl", "net.netfilter.nf_conntrack_count"),
     // How often quotas were written to a disk.
     volatile("sysctl", "fs.quota.syncs"),
+];
+
+/// After a power cut and a boot, compared with a machine that had none. Kernel and services are verified by themselves.
+pub(super) const CUT_VOLATILE: &[Allowed] = &[
+    volatile("cgroup", "*"),
+    volatile("module", "*"),
+    volatile("mount", "*"),
+    volatile("sysctl", "*"),
+    volatile("unit", "*"),
+    // Each run makes new ones.
+    volatile("file", "etc/kubeedge/certs/stream.*"),
+    volatile("file", "var/lib/edgeutils*"),
 ];
 
 /// Changes that a running machine makes by itself.

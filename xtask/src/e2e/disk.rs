@@ -53,6 +53,19 @@ impl Disk {
         &self.path
     }
 
+    /// Checks the file system after a power cut: the journal is replayed, and then nothing may be wrong.
+    pub(super) fn check(&self) -> Result<()> {
+        // As at a boot: what a crash leaves is repaired without a question; 0 and 1 are success.
+        for (options, most) in [("-p", 1), ("-fn", 0)] {
+            let output = Sh::new("e2fsck").arg(options).arg(&self.path).output()?;
+            if output.status.code().is_none_or(|code| code > most) {
+                let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+                bail!("e2fsck {options} of {} ended with {}: {printed}", self.path.display(), output.status);
+            }
+        }
+        Ok(())
+    }
+
     /// Writes the files with debugfs, so that nothing is mounted.
     fn put(&self, dir: &Path, files: &[GuestFile], log: &Path) -> Result<()> {
         let staged = dir.join("files");

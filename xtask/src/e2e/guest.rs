@@ -7,8 +7,11 @@ use anyhow::{Result, bail};
 use super::look::{self, Look};
 use super::machine::{Machine, Ran};
 
-/// The utilities are where the user-data links them, as an administrator would call them.
+/// As an administrator calls the utilities.
 const UTILITIES: &str = "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n";
+
+/// A machine with this file boots without cloud-init.
+pub(super) const NO_CLOUD_INIT: &str = "/etc/cloud/cloud-init.disabled";
 
 /// Time limits for a short command, a longer one, and the longest ones, such as all of cloud-init.
 pub(super) const QUICK: Duration = Duration::from_secs(10);
@@ -42,13 +45,19 @@ impl Guest<'_> {
         self.is_up()
     }
 
-    /// cloud-init and late units have started, and no unit has failed.
+    /// cloud-init, where it is not disabled, and late units have started, and no unit has failed.
     fn is_up(&mut self) -> Result<()> {
-        let ran = self.machine.try_sh("cloud-init status --wait --long", LONG)?;
+        let status = format!("[ -e {NO_CLOUD_INIT} ] && echo status: done || cloud-init status --wait --long");
+        let ran = self.machine.try_sh(&status, LONG)?;
         if ran.code != 0 || !ran.stdout.contains("status: done") {
             let log = self.machine.try_sh("tail -n 12 /var/log/cloud-init-output.log", QUICK)?;
             bail!("cloud-init failed:{}{}", ran.output(), log.output());
         }
+        self.is_running()
+    }
+
+    /// Late units have started, and no unit has failed.
+    pub(super) fn is_running(&mut self) -> Result<()> {
         let ran = self.machine.try_sh("systemctl is-system-running --wait || systemctl --failed", SOME)?;
         if ran.stdout.trim() != "running" {
             bail!("the machine has failed or starting units:{}", ran.output());

@@ -15,7 +15,8 @@ use super::arch::Arch;
 use super::channel::Channel;
 use super::disk::Disk;
 use super::image::Image;
-use super::qemu::{self, Accelerator, Wiring};
+use super::qemu::{self, Accelerator, Drive, Wiring};
+use super::write_cache::WriteCache;
 use crate::failure::hinted;
 
 /// Time limits on real hardware; software emulation gets more.
@@ -34,6 +35,7 @@ pub(super) struct Machine {
     accelerator: Accelerator,
     image: Image,
     disk: Disk,
+    has_write_cache: bool,
     console: PathBuf,
     /// The command that answers one connection of the machine.
     server: String,
@@ -46,6 +48,8 @@ pub(super) struct Machine {
 struct Running {
     qemu: Child,
     agent: Channel,
+    /// Ends after QEMU, which flushes.
+    cache: Option<WriteCache>,
 }
 
 /// Output and exit code of a command in the machine.
@@ -62,7 +66,13 @@ impl Machine {
         let accelerator = Accelerator::find(arch, &image);
         let sockets = tempfile::Builder::new().prefix("edgeutils-e2e-").tempdir();
         let sockets = sockets.context("cannot make a directory for sockets")?;
-        Ok(Machine { arch, accelerator, image, disk, console, server, sockets, running: None })
+        let (has_write_cache, running) = (false, None);
+        Ok(Machine { arch, accelerator, image, disk, has_write_cache, console, server, sockets, running })
+    }
+
+    /// From the next boot on, a power cut loses what the machine has written to the disk and not flushed.
+    pub(super) fn use_write_cache(&mut self) {
+        self.has_write_cache = true;
     }
 
     pub(super) fn accelerator(&self) -> Accelerator {
@@ -80,9 +90,11 @@ impl Machine {
         }
         let mut console = File::options().append(true).create(true).open(&self.console).context("no console log")?;
         writeln!(console, "\n==== power on ====").context("cannot write the console log")?;
+        let cache = self.has_write_cache.then(|| WriteCache::start(self.disk.path(), self.sockets.path()));
+        let cache = cache.transpose()?;
         let wiring = Wiring {
             image: &self.image,
-            disk: self.disk.path(),
+            drive: cache.as_ref().map_or(Drive::File(self.disk.path()), |cache| Drive::Server(cache.socket())),
             console: &self.console,
             agent_socket: &socket,
             server: &self.server,
@@ -94,7 +106,7 @@ impl Machine {
         let until = Instant::now() + BOOT * self.accelerator.patience();
         match first_answer(&mut qemu, &socket, until) {
             Ok(agent) => {
-                self.running = Some(Running { qemu, agent });
+                self.running = Some(Running { qemu, agent, cache });
                 Ok(())
             }
             Err(error) => {
@@ -152,9 +164,10 @@ impl Machine {
         self.boot()
     }
 
-    /// Powers it off hard: data that the kernel has not written is lost.
+    /// Powers it off hard: data that the kernel has not written is lost, and what is in the write cache of the disk.
     pub(super) fn power_cut(&mut self) -> Result<()> {
         let mut running = self.running.take().ok_or_else(|| anyhow!("the machine is off"))?;
+        drop(running.cache.take());
         running.qemu.kill().context("cannot reset the machine")?;
         running.qemu.wait().context("cannot reset the machine")?;
         Ok(())
@@ -188,8 +201,8 @@ impl Machine {
         hinted(format!("{error:#}"), format!("the machine's console: {}", self.console.display()))
     }
 
-    pub(super) fn disk(&self) -> &Path {
-        self.disk.path()
+    pub(super) fn disk(&self) -> &Disk {
+        &self.disk
     }
 }
 

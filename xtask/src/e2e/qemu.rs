@@ -23,6 +23,9 @@ const SERVER: &str = "10.0.2.100:80";
 /// How long a kernel without a disk takes to panic, if acceleration works.
 const TRIAL: Duration = Duration::from_secs(10);
 
+/// An emulated machine beside other work needs longer than systemd waits for a service or a device.
+const TIMEOUTS: &str = "systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600";
+
 /// Memory in MiB.
 const MEMORY: &str = "1024";
 
@@ -38,7 +41,7 @@ impl Accelerator {
     pub(super) fn patience(self) -> u32 {
         match self {
             Accelerator::Kvm => 1,
-            Accelerator::Tcg => 5,
+            Accelerator::Tcg => 10,
         }
     }
 
@@ -80,11 +83,31 @@ fn boots_with_kvm(arch: Arch, image: &Image) -> bool {
     false
 }
 
+/// How the machine reaches its disk.
+#[derive(Debug)]
+pub(super) enum Drive<'a> {
+    /// Its file. Flushes are ignored, as they matter only if this computer fails: a reset of the machine loses what its
+    /// kernel had not written either way.
+    File(&'a Path),
+    /// The socket of a server that decides what a flush means.
+    Server(&'a Path),
+}
+
+impl Drive<'_> {
+    fn option(&self) -> String {
+        let (cache, file) = match self {
+            Drive::File(path) => ("unsafe", path.display().to_string()),
+            Drive::Server(socket) => ("writeback", format!("nbd:unix:{}", socket.display())),
+        };
+        format!("if=virtio,format=raw,cache={cache},file={}", escaped(&file))
+    }
+}
+
 /// The files of one machine's run.
 #[derive(Debug)]
 pub(super) struct Wiring<'a> {
     pub(super) image: &'a Image,
-    pub(super) disk: &'a Path,
+    pub(super) drive: Drive<'a>,
     pub(super) console: &'a Path,
     pub(super) agent_socket: &'a Path,
     /// The command that answers one connection to the test's server.
@@ -105,12 +128,7 @@ pub(super) fn command(arch: Arch, accelerator: Accelerator, wiring: &Wiring<'_>)
             &format!("file,id=console,append=on,path={}", escaped(&wiring.console.display().to_string())),
         ])
         .args(["-serial", "chardev:console"])
-        // Flushes are ignored: they matter only if this computer fails, and a reset of the machine loses what its
-        // kernel had not written either way.
-        .args([
-            "-drive",
-            &format!("if=virtio,format=raw,cache=unsafe,file={}", escaped(&wiring.disk.display().to_string())),
-        ])
+        .args(["-drive", &wiring.drive.option()])
         .args(["-device", "virtio-serial-pci"])
         .args(["-chardev", &format!("socket,id=agent,server=on,wait=off,path={agent}")])
         .args(["-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"])
@@ -122,7 +140,7 @@ pub(super) fn command(arch: Arch, accelerator: Accelerator, wiring: &Wiring<'_>)
         .arg("-initrd")
         .arg(wiring.image.initrd())
         .arg("-append")
-        .arg(format!("root=/dev/vda rw console={} panic=-1 net.ifnames=0", arch.console()))
+        .arg(format!("root=/dev/vda rw console={} panic=-1 net.ifnames=0 {TIMEOUTS}", arch.console()))
 }
 
 /// In QEMU's options a comma ends a value; a literal one is doubled.

@@ -97,23 +97,35 @@ impl Repository {
         Ok(Repository { fingerprint, key })
     }
 
-    /// The files on the stick: the key, and plugins that this computer builds for the machine.
+    /// The files on the stick: the key, and plugins.
     pub(super) fn stick(&self, place: &Place<'_>) -> Result<Vec<GuestFile>> {
-        Sh::new("cargo build --quiet --locked --package edge-cni").dir(&place.workspace.root).run()?;
-        let out = place.dir.join("plugins");
-        let build = Sh::program(place.workspace.debug_bin().join("edge-cni"))
-            .args(["build", "--version", CNI, "--plugins", PLUGINS, "--arch", place.arch.debian(), "--out"])
-            .arg(&out);
-        build.capture().context("cannot build CNI plugins for the machine")?;
-        let mut files = vec![GuestFile::text(KEY, self.key.clone())];
-        for entry in std::fs::read_dir(&out).context("cannot list the plugins")? {
-            let path: PathBuf = entry.context("cannot list the plugins")?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let mode = if name.ends_with(".json") { 0o644 } else { 0o755 };
-            files.push(GuestFile { path: format!("{STICK}/plugins/{name}"), mode, content: read(&path)? });
-        }
+        let mut files = plugins(place)?;
+        files.push(GuestFile::text(KEY, self.key.clone()));
         Ok(files)
     }
+}
+
+/// Where this computer builds plugins for the machines; a later call finds them up to date.
+pub(super) fn plugin_dir(place: &Place<'_>) -> Result<PathBuf> {
+    Ok(place.workspace.scratch("e2e")?.join(format!("plugins-{}", place.arch.debian())))
+}
+
+/// The plugins on the stick.
+pub(super) fn plugins(place: &Place<'_>) -> Result<Vec<GuestFile>> {
+    Sh::new("cargo build --quiet --locked --package edge-cni").dir(&place.workspace.root).run()?;
+    let out = plugin_dir(place)?;
+    let build = Sh::program(place.workspace.debug_bin().join("edge-cni"))
+        .args(["build", "--version", CNI, "--plugins", PLUGINS, "--arch", place.arch.debian(), "--out"])
+        .arg(&out);
+    build.capture().context("cannot build CNI plugins for the machine")?;
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&out).context("cannot list the plugins")? {
+        let path: PathBuf = entry.context("cannot list the plugins")?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mode = if name.ends_with(".json") { 0o644 } else { 0o755 };
+        files.push(GuestFile { path: format!("{STICK}/plugins/{name}"), mode, content: read(&path)? });
+    }
+    Ok(files)
 }
 
 /// Signs `place`/Release with a new key; the key and its fingerprint.

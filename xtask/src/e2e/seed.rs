@@ -19,7 +19,7 @@ pub(super) fn files(instance: &str, user_data: &str) -> [GuestFile; 2] {
 }
 
 /// Fills in values: each `NAME=` line of the file gets a new right side.
-pub(super) fn filled(user_data: &str, values: &[(&str, &str)]) -> Result<String> {
+pub(super) fn filled(user_data: &str, values: &[(&str, String)]) -> Result<String> {
     let mut lines: Vec<String> = user_data.lines().map(str::to_owned).collect();
     for (name, value) in values {
         let prefix = format!("{name}=");
@@ -42,8 +42,8 @@ mod tests {
     fn values_replace_those_of_the_file_and_nothing_else() {
         let text = "#cloud-config\n  content: |\n    A=1\n    AB=2\nruncmd:\n  - echo $A\n";
         let expected = "#cloud-config\n  content: |\n    A=x y\n    AB=2\nruncmd:\n  - echo $A\n";
-        assert_eq!(filled(text, &[("A", "x y")]).unwrap(), expected);
-        assert!(filled(text, &[("C", "1")]).is_err());
+        assert_eq!(filled(text, &[("A", "x y".to_owned())]).unwrap(), expected);
+        assert!(filled(text, &[("C", "1".to_owned())]).is_err());
     }
 
     #[test]
@@ -54,7 +54,7 @@ mod tests {
         let names: Vec<&str> = content.lines().map(|line| line.trim().split_once('=').unwrap().0).collect();
         assert!(names.contains(&"RUNTIME"), "{names:?}");
         for name in names {
-            assert!(filled(example, &[(name, "x")]).is_ok(), "{name}");
+            assert!(filled(example, &[(name, "x".to_owned())]).is_ok(), "{name}");
             assert!(script.split([' ', '\'', '"', '\n']).any(|word| word == name), "{name}");
         }
     }

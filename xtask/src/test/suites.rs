@@ -219,12 +219,12 @@ fn demo(context: &SuiteContext<'_>) -> Result<Outcome> {
     context.task(&["demo"])
 }
 
-/// A whole machine, prepared and reverted; its disk is made as root.
+/// Whole machines, prepared and reverted; their disk is made as root. The suites that are not named here run by command.
 fn e2e(context: &SuiteContext<'_>) -> Result<Outcome> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(Outcome::skipped("e2e", "not run as root"));
     }
-    context.task(&["e2e", "--suite", "edge-node"])
+    context.task(&["e2e", "--suite", "edge-node,cloud-node,power-cut", "--cuts", "2"])
 }
 
 /// The fuzz targets as property tests, with a hundred times the inputs, optimized.

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Run once on the bare machine, which has fstab, a unit and zram-generator: the other sources of swap, each with a file
+# of its own.
+set -eu
+
+for name in service cron; do
+    head -c 8M /dev/zero >"/srv/$name.swap"
+    chmod 600 "/srv/$name.swap"
+    mkswap "/srv/$name.swap" >/dev/null
+done
+sed -i 's/^#\?CONF_SWAPSIZE=.*/CONF_SWAPSIZE=16/' /etc/dphys-swapfile
+# Swap is never enough, so that there is a file at once.
+sed -i '/^[a-z]/d' /etc/swapspace.conf
+printf 'lower_freelimit=98\nfreetarget=99\nupper_freelimit=100\nmin_swapsize=8m\nmax_swapsize=8m\n' >>/etc/swapspace.conf
+cat >/etc/systemd/system/site-swap.service <<'END'
+[Unit]
+Description=Swap of the site
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/sbin/swapon /srv/service.swap
+
+[Install]
+WantedBy=multi-user.target
+END
+echo '@reboot root /sbin/swapon /srv/cron.swap' >/etc/cron.d/site-swap
+systemctl daemon-reload
+systemctl --quiet enable dphys-swapfile.service swapspace.service site-swap.service cron.service
