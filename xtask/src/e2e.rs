@@ -67,7 +67,7 @@ pub(crate) struct Args {
     serve: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Suite {
     /// From a bare image to a prepared edge node and back
     EdgeNode,
@@ -124,8 +124,8 @@ impl Suite {
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    needs(args.arch)?;
     let suites = if args.suite.is_empty() { Suite::value_variants() } else { &args.suite };
+    needs(args.arch, suites)?;
     let package = dist::debian_package(workspace, args.arch.target())?;
     for suite in suites {
         one(workspace, args, *suite, &package)?;
@@ -182,7 +182,7 @@ fn server(program: &Path, dir: &Path) -> String {
 }
 
 /// Fails early, with the command that installs what is missing.
-fn needs(arch: Arch) -> Result<()> {
+fn needs(arch: Arch, suites: &[Suite]) -> Result<()> {
     let mut needed = vec![
         (arch.qemu(), arch.qemu_package()),
         ("mmdebstrap", "mmdebstrap"),
@@ -191,13 +191,15 @@ fn needs(arch: Arch) -> Result<()> {
         ("dpkg-deb", "dpkg"),
         ("go", "golang-go"),
         ("gpg", "gnupg"),
-        ("nbdkit", "nbdkit"),
         ("openssl", "openssl"),
         ("setpriv", "util-linux"),
     ];
     if !arch.is_native() {
         // mmdebstrap uses it to check whether programs of the other architecture run here.
         needed.extend([("arch-test", "arch-test"), ("qemu-aarch64-static", "qemu-user-static")]);
+    }
+    if suites.contains(&Suite::PowerCut) {
+        needed.push(("nbdkit", "nbdkit"));
     }
     let mut missing: Vec<&str> =
         needed.into_iter().filter(|(program, _)| on_path(program).is_none()).map(|(_, package)| package).collect();

@@ -38,7 +38,6 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("man-db", "man", &["unit"]),
     package("mandoc", "mandoc", &["unit"]),
     package("mmdebstrap", "mmdebstrap", &["stories", "package", "e2e"]),
-    package("nbdkit", "nbdkit", &["e2e"]),
     package("nftables", "nft", &["stories"]),
     package("openssh-client", "ssh", &["stories"]),
     package("openssl", "openssl", &["package", "stories", "bench", "e2e"]),

@@ -224,7 +224,7 @@ fn e2e(context: &SuiteContext<'_>) -> Result<Outcome> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(Outcome::skipped("e2e", "not run as root"));
     }
-    context.task(&["e2e", "--suite", "edge-node,cloud-node,power-cut", "--cuts", "2"])
+    context.task(&["e2e", "--suite", "edge-node,cloud-node"])
 }
 
 /// The fuzz targets as property tests, with a hundred times the inputs, optimized.
