@@ -160,11 +160,12 @@ impl AptHost {
     }
 
     /// Makes one with these programs; says why where it cannot be done here.
-    pub fn boot(programs: &[&Path]) -> Result<AptHost, String> {
-        AptHost::boot_on(debian::RELEASE, programs)
+    pub fn boot_on(release: &'static str, programs: &[&Path]) -> Result<AptHost, String> {
+        AptHost::boot_in(release, &[], programs)
     }
 
-    fn boot_on(release: &'static str, programs: &[&Path]) -> Result<AptHost, String> {
+    /// The same with these packages in its tree.
+    pub fn boot_in(release: &'static str, packages: &[&str], programs: &[&Path]) -> Result<AptHost, String> {
         if !crate::is_root() {
             return Err("not run as root".to_owned());
         }
@@ -175,7 +176,7 @@ impl AptHost {
                 return Err(format!("{package} is not installed"));
             }
         }
-        let tree = debian::tree(release)?;
+        let tree = debian::tree_with(release, packages)?;
         let base = tempfile::Builder::new().prefix("edgeutils-apt-").tempdir().map_err(|cause| cause.to_string())?;
         let log = base.path().with_extension("log");
         let file = fs::File::create(&log).map_err(|cause| cause.to_string())?;

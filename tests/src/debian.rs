@@ -12,6 +12,13 @@ pub const RELEASE: &str = "bookworm";
 /// The release after it: an apt that verifies with sqv and without gpg, and a dpkg with other words.
 pub const NEXT_RELEASE: &str = "trixie";
 
+/// Ubuntu 22.04, whose archive is not reached from everywhere.
+pub const UBUNTU: &str = "jammy";
+
+/// The key that signs Ubuntu's archive since 2018: F6EC B376 2474 EDA9 D21B 7022 8719 20D1 991B C93C. Debian 12 has no
+/// package of it.
+const UBUNTU_KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/ubuntu-archive-key.asc");
+
 /// The variable that says where images and trees are kept.
 pub const CACHE_VARIABLE: &str = "EDGEUTILS_IMAGES";
 
@@ -102,6 +109,11 @@ pub fn cache() -> Result<PathBuf, String> {
 
 /// This computer's own mirrors of the release, as sources.list has them; none: mmdebstrap's own.
 pub fn mirrors(release: &str) -> Result<Vec<String>, String> {
+    if release == UBUNTU {
+        let is_amd64 = cfg!(target_arch = "x86_64");
+        let archive = if is_amd64 { "archive.ubuntu.com/ubuntu" } else { "ports.ubuntu.com/ubuntu-ports" };
+        return Ok(vec![format!("deb [signed-by={UBUNTU_KEY}] http://{archive} {release} main")]);
+    }
     const FORMAT: &str = "$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)";
     Ok(sources(&output_of("apt-get", &["indextargets", "--format", FORMAT, "Created-By: Packages"])?, release))
 }

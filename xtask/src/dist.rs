@@ -30,7 +30,8 @@ pub(crate) struct Args {
     /// Record the sizes in xtask/data/sizes.toml
     #[arg(long)]
     save_sizes: bool,
-    /// Sign SHA256SUMS with this key of gpg, as SHA256SUMS.asc
+    /// Sign SHA256SUMS: with this key of gpg, as SHA256SUMS.asc, or with this file, a secret key of
+    /// minisign without a password, as SHA256SUMS.minisig
     #[arg(long, value_name = "KEY")]
     sign_key: Option<String>,
     /// If no Rust here can build for the target, run the line that installs what is missing
@@ -87,6 +88,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What installs the packages; it is released with them.
+const INSTALLER: &str = "scripts/install.sh";
+
 /// Makes the packages, the compressed archive and the bill of materials of a build in `out`; their names.
 fn publish(workspace: &Workspace, toolchain: &Toolchain, built: &Built, out: &Path) -> Result<Vec<String>> {
     let target = toolchain.target();
@@ -96,7 +100,8 @@ fn publish(workspace: &Workspace, toolchain: &Toolchain, built: &Built, out: &Pa
     write(&out.join(&archive), package::gzip(&read(&built.archive)?)?)?;
     let crates = notices::linked(workspace, &target.to_string())?;
     write(&out.join(&bill), notices::bill(&crates, &workspace.version))?;
-    names.extend([archive, bill]);
+    write(&out.join("install.sh"), read(&workspace.root.join(INSTALLER))?)?;
+    names.extend([archive, bill, "install.sh".to_owned()]);
     Ok(names)
 }
 
@@ -108,7 +113,8 @@ fn released(out: &Path, version: &str) -> Result<Vec<PathBuf>> {
         let name = entry.with_context(cannot)?.file_name().to_string_lossy().into_owned();
         let is_ours =
             name.starts_with(&format!("edgeutils_{version}_")) || name.starts_with(&format!("edgeutils-{version}-"));
-        if is_ours && [".deb", ".rpm", ".tar.gz", ".cdx.json"].iter().any(|suffix| name.ends_with(suffix)) {
+        let is_released = [".deb", ".rpm", ".tar.gz", ".cdx.json"].iter().any(|suffix| name.ends_with(suffix));
+        if is_ours && is_released || name == "install.sh" {
             names.push(PathBuf::from(name));
         }
     }

@@ -21,14 +21,14 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("ansible-core", "ansible-playbook", &["stories"]),
     package("ansible-lint", "ansible-lint", &["stories"]),
     package("bash-completion", "/usr/share/bash-completion/bash_completion", &["stories"]),
-    package("curl", "curl", &["package", "stories"]),
+    package("curl", "curl", &["stories"]),
     package("e2fsprogs", "debugfs", &["e2e", "bench"]),
     package("fish", "fish", &["stories"]),
     package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", &["dist", "qemu"]),
     package("golang-go", "go", &["stories", "dist", "package", "e2e"]),
     // gnupg itself only asks for these two: keys are made and exported by gpg, with its agent.
     package("gpg", "gpg", &["stories", "package", "e2e"]),
-    package("gpg-agent", "gpg-agent", &["stories", "e2e"]),
+    package("gpg-agent", "gpg-agent", &["stories", "package", "e2e"]),
     package("iproute2", "ip", &["stories", "bench"]),
     package("ipset", "ipset", &["stories"]),
     package("iptables", "iptables-legacy", &["stories", "bench"]),
@@ -40,7 +40,11 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("mmdebstrap", "mmdebstrap", &["stories", "package", "e2e"]),
     package("nftables", "nft", &["stories"]),
     package("openssh-client", "ssh", &["stories"]),
+<<<<<<< HEAD
     package("openssl", "openssl", &["package", "stories", "bench", "e2e"]),
+=======
+    package("openssl", "openssl", &["stories", "bench"]),
+>>>>>>> 8affa77 (xtask: the package on new systems of Debian 12, 13 and Ubuntu 22.04, install.sh and rpm in all their ways; armv7; reproducible by name)
     // kill, for ExecReload of CRI-O's unit.
     package("procps", "/bin/kill", &["stories"]),
     package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["package", "stories"]),

@@ -3,6 +3,7 @@
 mod fresh;
 mod package;
 mod progress;
+mod reproducible;
 mod suites;
 mod tally;
 
@@ -26,7 +27,7 @@ pub(crate) struct Args {
     /// Install what the tests need first: Debian packages (as root), the arm64 target, cargo-deny
     #[arg(long)]
     install: bool,
-    /// Run only these suites, in the usual order; fuzz runs only if it is named here
+    /// Run only these suites, in the usual order; fuzz and reproducible run only if they are named here
     #[arg(long, num_args = 1.., value_name = "SUITE", value_parser = suite_names())]
     only: Vec<String>,
     /// Run `test --install` once as on a new computer: in a minimal Debian 12 tree (as root)

@@ -14,6 +14,9 @@ use crate::request::Request;
 const STDIN: &str = "-";
 /// The kernel's number of "No such file or directory".
 const ENOENT: i32 = 2;
+/// What to do where a configuration does not exist.
+pub const CREATE_IT: &str =
+    "create it with keadm join (edge) or keadm init (cloud), or name another file with --file FILE";
 
 /// A configuration that was read.
 #[derive(Debug, Clone)]
@@ -83,7 +86,7 @@ pub fn read_file(host: &Host, path: &Path) -> Result<File> {
         let hint = if !host.root.is_live() && path.starts_with(host.root.display(Path::new("/"))) {
             "with --root, --file is an absolute path below that directory"
         } else {
-            "create it with keadm join (edge) or keadm init (cloud), or edit another file with --file FILE"
+            CREATE_IT
         };
         return Err(Error::io("read", &shown, &std::io::Error::from_raw_os_error(ENOENT)).hint(hint));
     }
@@ -133,7 +136,7 @@ pub fn choose_file(host: &mut Host, kind: Option<Kind>, requests: &[Request]) ->
             "cannot find a configuration: neither edgecore.yaml nor cloudcore.yaml is in {}",
             host.root.display(Path::new(CONFIG_DIR)).display()
         ))
-        .hint("create it with keadm join (edge) or keadm init (cloud), or edit another file with --file FILE")),
+        .hint(CREATE_IT)),
         [(kind, file)] => Ok(announced(host, *kind, file.clone())),
         _ => {
             let mut kinds: Vec<Kind> = requests.iter().filter_map(kind_of).collect();

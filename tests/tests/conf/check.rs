@@ -315,6 +315,18 @@ fn check_reads_both_files_and_the_worst_is_the_exit() {
 }
 
 #[test]
+fn check_finds_that_there_is_no_configuration() {
+    let tree = Tree::with(&[("etc/hostname", "x\n")]);
+    let ran = check(&tree, "", &[]).expect(3);
+    let hint = "create it with keadm join (edge) or keadm init (cloud), or name another file with --file FILE";
+    let finding =
+        "/etc/kubeedge/config: error: no configuration found: neither edgecore.yaml nor cloudcore.yaml exists";
+    assert_eq!(ran.stdout, format!("{finding}\n    hint: {hint}\n1 problem found\n"));
+    // A file that the user names is another matter: it cannot be read.
+    check(&tree, "", &["--file", "/etc/x.yaml"]).expect(1);
+}
+
+#[test]
 fn hint_repeats_the_file_that_the_call_names() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("my edgecore.yaml");

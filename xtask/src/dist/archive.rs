@@ -13,7 +13,8 @@ use crate::sh::Sh;
 use crate::workspace::{Workspace, read, write};
 
 pub(super) const SUMS: &str = "SHA256SUMS";
-const SIGNATURE: &str = "SHA256SUMS.asc";
+/// The signatures of gpg and minisign.
+const SIGNATURES: [&str; 2] = ["SHA256SUMS.asc", "SHA256SUMS.minisig"];
 
 /// The modification time of all members: SOURCE_DATE_EPOCH, else that of the last commit, else 0.
 pub(crate) fn epoch(workspace: &Workspace) -> Result<u64> {
@@ -39,19 +40,25 @@ pub(super) fn write_sums_of(dir: &Path, names: &[PathBuf]) -> Result<()> {
         sums.push_str(&format!("{hex}  {}\n", name.display()));
     }
     // A signature of earlier sums is not one of these.
-    match std::fs::remove_file(dir.join(SIGNATURE)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", dir.join(SIGNATURE).display()))
+    for signature in SIGNATURES.map(|name| dir.join(name)) {
+        if signature.exists() {
+            std::fs::remove_file(&signature).with_context(|| format!("cannot remove {}", signature.display()))?;
         }
-        _ => write(&dir.join(SUMS), sums),
     }
+    write(&dir.join(SUMS), sums)
 }
 
-/// Signs `dir`/SHA256SUMS with a key of gpg; the signature's path.
+/// Signs `dir`/SHA256SUMS with a key of gpg, or the secret key of minisign in a file; the signature's path.
 pub(super) fn sign(dir: &Path, key: &str) -> Result<PathBuf> {
-    let signature = dir.join(SIGNATURE);
-    let gpg = Sh::new("gpg --batch --yes --armor --detach-sign --local-user").arg(key).arg("--output").arg(&signature);
-    gpg.arg(dir.join(SUMS)).capture().with_context(|| format!("cannot sign {SUMS} with {key:?}"))?;
+    let [gpg, minisign] = SIGNATURES.map(|name| dir.join(name));
+    let (signature, sign) = if Path::new(key).is_file() {
+        let sign = Sh::new("minisign -S -s").arg(key).arg("-x").arg(&minisign).arg("-m");
+        (minisign, sign)
+    } else {
+        let sign = Sh::new("gpg --batch --yes --armor --detach-sign --local-user").arg(key).arg("--output").arg(&gpg);
+        (gpg, sign)
+    };
+    sign.arg(dir.join(SUMS)).capture().with_context(|| format!("cannot sign {SUMS} with {key:?}"))?;
     Ok(signature)
 }
 

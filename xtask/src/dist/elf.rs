@@ -3,14 +3,16 @@
 use std::fmt;
 
 use anyhow::{Context, Result, bail};
-use object::elf;
-use object::read::elf::{Dyn, ElfFile64, FileHeader, ProgramHeader};
+use object::read::elf::{Dyn, ElfFile, ElfFile32, ElfFile64, FileHeader, ProgramHeader};
+use object::{Endianness, FileKind, elf};
 
 /// An ELF file's machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Machine {
     Amd64,
     Arm64,
+    /// ARMv7 with hardware floating point.
+    Armv7,
 }
 
 impl fmt::Display for Machine {
@@ -18,6 +20,7 @@ impl fmt::Display for Machine {
         f.write_str(match self {
             Machine::Amd64 => "x86-64",
             Machine::Arm64 => "AArch64",
+            Machine::Armv7 => "ARM",
         })
     }
 }
@@ -31,14 +34,22 @@ pub(crate) struct Kind {
     pub(crate) needs: Vec<String>,
 }
 
-/// Reads the headers of a 64-bit little-endian ELF file.
+/// Reads the headers of an ELF file.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Kind> {
-    let file: ElfFile64<'_, object::Endianness> = ElfFile64::parse(bytes)?;
+    match FileKind::parse(bytes)? {
+        FileKind::Elf32 => kind(&ElfFile32::<Endianness>::parse(bytes)?, bytes),
+        FileKind::Elf64 => kind(&ElfFile64::<Endianness>::parse(bytes)?, bytes),
+        other => bail!("not ELF but {other:?}"),
+    }
+}
+
+fn kind<H: FileHeader<Endian = Endianness>>(file: &ElfFile<'_, H>, bytes: &[u8]) -> Result<Kind> {
     let header = file.elf_header();
     let endian = file.endian();
     let machine = match header.e_machine(endian) {
         elf::EM_X86_64 => Machine::Amd64,
         elf::EM_AARCH64 => Machine::Arm64,
+        elf::EM_ARM => Machine::Armv7,
         other => bail!("unknown machine {other}"),
     };
     let mut needs = Vec::new();

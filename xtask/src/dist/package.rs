@@ -31,14 +31,16 @@ pub(super) fn make(workspace: &Workspace, tree: &Path, target: Target, out: &Pat
     let scratch = tempfile::tempdir().context("cannot make a directory for the packages' files")?;
     let scratch = scratch.path();
     let debian = target.debian();
-    let red_hat = match target.machine() {
-        Machine::Arm64 => "aarch64",
-        Machine::Amd64 => "x86_64",
+    // nfpm has the architectures' names from Go.
+    let arch = match target.machine() {
+        Machine::Arm64 => "arm64",
+        Machine::Amd64 => "amd64",
+        Machine::Armv7 => "arm7",
     };
-    let scripts = workspace.root.join("xtask/data");
+    let scripts = workspace.root.join("xtask/data/package");
     let mut config = json!({
         "name": "edgeutils",
-        "arch": debian,
+        "arch": arch,
         "platform": "linux",
         "version": workspace.version,
         "section": "admin",
@@ -52,8 +54,8 @@ pub(super) fn make(workspace: &Workspace, tree: &Path, target: Target, out: &Pat
         "homepage": "https://github.com/edgeutils/edgeutils",
         "contents": contents(workspace, tree, scratch, epoch)?,
         "scripts": {
-            "preremove": scripts.join("package-prerm.sh"),
-            "postremove": scripts.join("package-postrm.sh"),
+            "preremove": scripts.join("prerm.sh"),
+            "postremove": scripts.join("postrm.sh"),
         },
         // Ubuntu 20.04 reads xz, and not the zstd that newer packages have.
         "deb": { "compression": "xz" },
@@ -62,7 +64,7 @@ pub(super) fn make(workspace: &Workspace, tree: &Path, target: Target, out: &Pat
     let file = scratch.join("nfpm.json");
     let names = [
         ("deb", format!("edgeutils_{}_{debian}.deb", workspace.version)),
-        ("rpm", format!("edgeutils-{}-1.{red_hat}.rpm", workspace.version)),
+        ("rpm", format!("edgeutils-{}-1.{}.rpm", workspace.version, target.red_hat())),
     ];
     for (packager, name) in &names {
         if *packager == "rpm" {

@@ -21,7 +21,7 @@ pub(super) fn limit(name: &str, machine: Machine) -> u64 {
     let special = LIMITS.iter().find(|(special, _)| *special == name);
     let limit = special.map_or(LIMIT, |(_, limit)| *limit);
     match machine {
-        Machine::Arm64 => limit,
+        Machine::Arm64 | Machine::Armv7 => limit,
         Machine::Amd64 => limit + limit / 4,
     }
 }
@@ -29,7 +29,7 @@ pub(super) fn limit(name: &str, machine: Machine) -> u64 {
 /// The limit of all binaries together.
 fn total_limit(machine: Machine) -> u64 {
     match machine {
-        Machine::Arm64 => 18 << 20,
+        Machine::Arm64 | Machine::Armv7 => 18 << 20,
         Machine::Amd64 => 21 << 20,
     }
 }

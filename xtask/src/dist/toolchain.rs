@@ -26,6 +26,8 @@ pub(crate) enum Target {
     Amd64Musl,
     #[value(name = "x86_64-unknown-linux-gnu")]
     Amd64Gnu,
+    #[value(name = "armv7-unknown-linux-musleabihf")]
+    Armv7Musl,
 }
 
 impl fmt::Display for Target {
@@ -41,6 +43,7 @@ impl Target {
             Target::Arm64Gnu => "aarch64-unknown-linux-gnu",
             Target::Amd64Musl => "x86_64-unknown-linux-musl",
             Target::Amd64Gnu => "x86_64-unknown-linux-gnu",
+            Target::Armv7Musl => "armv7-unknown-linux-musleabihf",
         }
     }
 
@@ -48,6 +51,7 @@ impl Target {
         match self {
             Target::Arm64Musl | Target::Arm64Gnu => Machine::Arm64,
             Target::Amd64Musl | Target::Amd64Gnu => Machine::Amd64,
+            Target::Armv7Musl => Machine::Armv7,
         }
     }
 
@@ -56,6 +60,26 @@ impl Target {
         match self.machine() {
             Machine::Arm64 => "arm64",
             Machine::Amd64 => "amd64",
+            Machine::Armv7 => "armhf",
+        }
+    }
+
+    /// Red Hat's name of the architecture.
+    pub(crate) fn red_hat(self) -> &'static str {
+        match self.machine() {
+            Machine::Arm64 => "aarch64",
+            Machine::Amd64 => "x86_64",
+            Machine::Armv7 => "armv7hl",
+        }
+    }
+
+    /// The emulator of its programs; none for those that run on this machine.
+    pub(crate) fn emulator(self) -> Option<&'static str> {
+        match self.machine() {
+            machine if machine == Target::native().machine() => None,
+            Machine::Arm64 => Some("qemu-aarch64-static"),
+            Machine::Amd64 => Some("qemu-x86_64-static"),
+            Machine::Armv7 => Some("qemu-arm-static"),
         }
     }
 
@@ -67,7 +91,7 @@ impl Target {
     /// The compiler that links for a glibc target; musl targets link with Rust's own lld.
     fn linker(self) -> Option<&'static str> {
         match self {
-            Target::Arm64Musl | Target::Amd64Musl => None,
+            Target::Arm64Musl | Target::Amd64Musl | Target::Armv7Musl => None,
             Target::Arm64Gnu | Target::Amd64Gnu => Some(self.compiler()),
         }
     }
@@ -77,6 +101,7 @@ impl Target {
         match self.machine() {
             Machine::Arm64 => "aarch64-linux-gnu-gcc",
             Machine::Amd64 => "x86_64-linux-gnu-gcc",
+            Machine::Armv7 => "arm-linux-gnueabihf-gcc",
         }
     }
 
@@ -159,7 +184,7 @@ impl Toolchain {
             .dir(&workspace.root)
             .args(["build", "--quiet", "--release", "--locked", "--target", triple])
             .env("CARGO_TARGET_DIR", &target_dir)
-            .env("CARGO_ENCODED_RUSTFLAGS", self.flags(&workspace.root)?);
+            .env("CARGO_ENCODED_RUSTFLAGS", self.flags(&workspace.root, &target_dir)?);
         if let Some(commit) = workspace.commit() {
             sh = sh.env("EDGEUTILS_COMMIT", commit);
         }
@@ -180,7 +205,7 @@ impl Toolchain {
     }
 
     /// Flags for a static and reproducible binary, wherever the sources are.
-    fn flags(&self, root: &Path) -> Result<String> {
+    fn flags(&self, root: &Path, target_dir: &Path) -> Result<String> {
         let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
         let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
         let home = home.context("cannot find cargo's home: HOME is not set")?;
@@ -190,6 +215,8 @@ impl Toolchain {
             "-Cforce-unwind-tables=no".to_owned(),
             format!("--remap-path-prefix={}=/edgeutils", root.display()),
             format!("--remap-path-prefix={}=/cargo", home.display()),
+            // What build scripts generate. The last one that matches applies, and this may be below the root.
+            format!("--remap-path-prefix={}=/target", target_dir.display()),
         ];
         if self.target.linker().is_none() {
             flags.push("-Clink-self-contained=yes".to_owned());
@@ -227,6 +254,7 @@ fn install_line(target: Target, has_rustup: bool, has_linker: bool) -> String {
     let package = match target.machine() {
         Machine::Arm64 => "gcc-aarch64-linux-gnu",
         Machine::Amd64 => "gcc-x86-64-linux-gnu",
+        Machine::Armv7 => "gcc-arm-linux-gnueabihf",
     };
     match (has_rustup, has_linker) {
         (true, true) => format!("rustup target add {target}"),

@@ -10,9 +10,8 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
 
-use super::package;
 use super::tally::{self, Tally};
-use super::{Outcome, Place, Suite, SuiteContext, some};
+use super::{Outcome, Place, Suite, SuiteContext, package, reproducible, some};
 use crate::dist::{self, Target, Toolchain};
 use crate::machine;
 use crate::sh::Sh;
@@ -33,6 +32,7 @@ pub(super) const SUITES: &[Suite] = &[
     suite("demo", demo),
     Suite { name: "e2e", run: e2e, place: Place::Beside },
     Suite { name: "fuzz", run: fuzz, place: Place::OnlyByName },
+    Suite { name: "reproducible", run: reproducible::run, place: Place::OnlyByName },
 ];
 
 const fn suite(name: &'static str, run: fn(&SuiteContext<'_>) -> Result<Outcome>) -> Suite {
@@ -49,8 +49,6 @@ const FUZZ_CASES: &str = "1000000";
 
 /// The modules with tests that change a namespace of this machine, or trace a program: not under an emulator.
 const LIVE: &str = "live::";
-
-const EMULATOR: &str = "qemu-aarch64-static";
 
 impl SuiteContext<'_> {
     fn sh(&self, line: &str) -> Sh {
@@ -113,7 +111,9 @@ fn man(context: &SuiteContext<'_>) -> Result<Outcome> {
 
 fn shellcheck(context: &SuiteContext<'_>) -> Result<Outcome> {
     let mut scripts = files_with(&context.workspace.root.join("scripts"), "sh")?;
-    scripts.extend(files_with(&context.workspace.root.join("xtask/data"), "sh")?);
+    for dir in ["xtask/data", "xtask/data/package"] {
+        scripts.extend(files_with(&context.workspace.root.join(dir), "sh")?);
+    }
     scripts.push(context.workspace.root.join(".ci/run"));
     let sh = context.sh("shellcheck").args(scripts);
     Ok(Outcome::of(sh.logged(&context.log)?))
@@ -174,18 +174,28 @@ fn dist(context: &SuiteContext<'_>) -> Result<Outcome> {
     context.task(&["dist", "--report"])
 }
 
-/// The arm64 binaries in QEMU: each starts, and the root-tree tests pass with it.
+/// The arm64 binaries in QEMU, and those for armv7 where they can be built: each starts, and the root-tree tests pass
+/// with it.
 fn qemu(context: &SuiteContext<'_>) -> Result<Outcome> {
+    let mut outcome = emulated(context, &Toolchain::choose(None)?)?;
+    match Toolchain::choose(Some(Target::Armv7Musl)) {
+        Ok(toolchain) => outcome = outcome.and(emulated(context, &toolchain)?),
+        Err(error) => outcome.notes.push(format!("no tests of armv7 binaries: {error:#}")),
+    }
+    Ok(outcome)
+}
+
+fn emulated(context: &SuiteContext<'_>, toolchain: &Toolchain) -> Result<Outcome> {
+    let target = toolchain.target();
     let out = context.workspace.target.join("dist");
-    let toolchain = Toolchain::choose(None)?;
-    let built = dist::build(context.workspace, &toolchain, &out)?;
+    let built = dist::build(context.workspace, toolchain, &out)?;
     let mut outcome = Outcome::default();
     for binary in &built.binaries {
-        let sh = match emulator() {
+        let sh = match target.emulator() {
             Some(emulator) => Sh::new(emulator).arg(&binary.path),
             None => Sh::program(&binary.path),
         };
-        let expected = context.workspace.version_line(&binary.name, &toolchain.target().to_string());
+        let expected = context.workspace.version_line(&binary.name, &target.to_string());
         let printed = sh.arg("--version").capture()?;
         let is_right = printed.trim_end() == expected;
         let mut log = String::from_utf8_lossy(&read(&context.log)?).into_owned();
@@ -193,7 +203,7 @@ fn qemu(context: &SuiteContext<'_>) -> Result<Outcome> {
         write(&context.log, log)?;
         outcome = outcome.and(Outcome::of(is_right));
     }
-    let areas = emulated(&context.workspace.root.join("tests/tests"), &context.workspace.utilities);
+    let areas = tree_areas(&context.workspace.root.join("tests/tests"), &context.workspace.utilities);
     let areas = some(areas, "root-tree test in tests/tests")?;
     let test = || {
         let mut test = context.sh("cargo test --locked --package edgeutils-tests --no-fail-fast");
@@ -201,7 +211,7 @@ fn qemu(context: &SuiteContext<'_>) -> Result<Outcome> {
             test = test.args(["--test", area]);
         }
         test = test.env("EDGEUTILS_BIN_DIR", built.tree.join("bin"));
-        match emulator() {
+        match target.emulator() {
             Some(emulator) => test.env("EDGEUTILS_RUNNER", emulator),
             None => test,
         }
@@ -210,7 +220,7 @@ fn qemu(context: &SuiteContext<'_>) -> Result<Outcome> {
 }
 
 /// The areas in tests/tests that run one utility on trees: conf for edge-conf, but not host.
-fn emulated(tests: &Path, utilities: &[String]) -> Vec<String> {
+fn tree_areas(tests: &Path, utilities: &[String]) -> Vec<String> {
     let areas = utilities.iter().filter_map(|utility| utility.strip_prefix("edge-"));
     areas.filter(|area| tests.join(area).join("main.rs").is_file()).map(str::to_owned).collect()
 }
@@ -232,12 +242,6 @@ fn fuzz(context: &SuiteContext<'_>) -> Result<Outcome> {
     let test = "cargo test --locked --profile fuzz --package edgeutils-tests --test fuzz --no-fail-fast";
     let sh = || context.sh(test).env("EDGEUTILS_FUZZ_CASES", FUZZ_CASES);
     context.cargo_test(|| sh().env("EDGEUTILS_BIN_DIR", context.workspace.target.join("fuzz")), &[])
-}
-
-/// The emulator for arm64 programs; none on arm64.
-fn emulator() -> Option<&'static str> {
-    let is_native = Target::native().machine() == Target::Arm64Musl.machine();
-    (!is_native).then_some(EMULATOR)
 }
 
 /// The files of a directory with this extension, sorted; empty if the directory does not exist.
@@ -262,9 +266,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn emulated_areas_are_those_of_utilities() {
+    fn tree_areas_are_those_of_utilities() {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tests");
         let utilities = ["edge-conf", "edge-host-unknown", "edge-prep"].map(str::to_owned);
-        assert_eq!(emulated(&tests, &utilities), ["conf", "prep"]);
+        assert_eq!(tree_areas(&tests, &utilities), ["conf", "prep"]);
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use edge_host::{Finding, Host, Outcome, Result};
+use edge_kubeedge::paths::CONFIG_DIR;
 use edge_kubeedge::unit::config_in_use;
 use edge_kubeedge::{Kind, VersionSource};
 use edge_yaml::{Path, Step};
@@ -14,6 +15,7 @@ use crate::environment;
 use crate::facts::{self, File};
 
 pub(crate) fn run(host: &mut Host, options: &Options) -> Result<Outcome> {
+    let mut findings = Vec::new();
     let files = match &options.file {
         Some(path) if facts::is_stdin(Some(path)) => vec![facts::stdin_file()?],
         Some(path) => vec![facts::read_file(host, path)?],
@@ -22,13 +24,12 @@ pub(crate) fn run(host: &mut Host, options: &Options) -> Result<Outcome> {
             let paths: Vec<PathBuf> =
                 in_use.into_iter().map(|(kind, file)| facts::announced(host, kind, file)).collect();
             if paths.is_empty() {
-                // The same message as every other verb prints.
-                facts::choose_file(host, None, &[])?;
+                let text = "no configuration found: neither edgecore.yaml nor cloudcore.yaml exists";
+                findings.push(Finding::error(CONFIG_DIR, text).hint(facts::CREATE_IT));
             }
             paths.iter().map(|path| facts::read_file(host, path)).collect::<Result<_>>()?
         }
     };
-    let mut findings = Vec::new();
     for file in &files {
         findings.extend(one(host, options, file)?);
     }

@@ -5,7 +5,7 @@
 
 use edgeutils_tests::apt::AptHost;
 use edgeutils_tests::tool::Ran;
-use edgeutils_tests::{skip, tool};
+use edgeutils_tests::{debian, skip, tool};
 
 use super::wipe::changes;
 
@@ -22,7 +22,7 @@ rm -rf /etc/crio /etc/systemd/system/crio.service
 ";
 
 fn host(test: &str) -> Option<AptHost> {
-    match AptHost::boot(&[&tool::path("edge-crio")]) {
+    match AptHost::boot_on(debian::RELEASE, &[&tool::path("edge-crio")]) {
         Ok(host) => {
             host.sh(REPOSITORY).expect(0);
             Some(host)

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Removes the journal when edgeutils is purged, but keeps it while it has a run that is not undone, or the only copy of
-# a rule.
+# After edgeutils is removed, names the runs that are not undone. A purge by dpkg also removes the journal, unless it has
+# such a run, or there is the only copy of a rule. rpm, which calls it with 0, has no purge: the journal stays.
 set -eu
-[ "${1:-}" = purge ] || exit 0
+case ${1:-} in purge | 0) ;; *) exit 0 ;; esac
 state=/var/lib/edgeutils open=''
 for run in "$state"/journal/*.jsonl "$state"/journal/*.damaged; do
     case ${run##*/} in first.jsonl) continue ;; esac
@@ -13,7 +13,7 @@ done
 # An undo keeps these where a rule in them is not there again.
 saves=$(find "$state/edge-reset" -name '*.save' 2> /dev/null || true)
 if [ -z "$open$saves" ]; then
-    rm -rf --one-file-system "$state"
+    [ "$1" = 0 ] || rm -rf --one-file-system "$state"
     exit 0
 fi
 if [ -n "$saves" ]; then
