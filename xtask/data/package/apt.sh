@@ -31,14 +31,14 @@ test -x /usr/share/edgeutils/scripts/edge-node.sh
 
 at each utility
 cat > /tmp/calls << 'END'
-edge-apt wait|0|apt is not busy
+edge-apt wait|0|apt and dpkg are free
 edge-certgen check|3|no KubeEdge certificate found
 edge-cni check|3|no network configuration found
 edge-conf check|3|no configuration found
 edge-crio check|3|CRI-O is not installed
 edge-prep status|0|boot command line
-edge-redirect status|0|redirect
-edge-reset scan|0|nothing of KubeEdge, Kubernetes or CNI was found
+edge-redirect status|0|iptables is not installed
+edge-reset scan|0|neither iptables nor nft is installed
 END
 test "$(cut -d ' ' -f 1 /tmp/calls)" = "$(cd /usr/bin && ls edge-*)"
 failed=''
@@ -78,6 +78,7 @@ has /tmp/list 'apply --swap off'
 edge-prep undo -n --force-namespace || [ $? = 3 ]
 
 at the removal
+echo 'NAMES=cloud.example.com' > /etc/edgeutils/node.env
 enable_redirect
 apt-get -q -y remove edgeutils > /tmp/printed 2>&1
 has /tmp/printed 'edge-redirect.service is enabled'
@@ -85,7 +86,6 @@ test ! -e /usr/bin/edge-prep
 rm /etc/systemd/system/multi-user.target.wants/edge-redirect.service
 
 at the purge that keeps the journal
-echo 'NAMES=cloud.example.com' > /etc/edgeutils/node.env
 apt-get -q -y purge edgeutils > /tmp/printed 2>&1
 has /tmp/printed 'kept /var/lib/edgeutils: it has runs that are not undone'
 test -d /var/lib/edgeutils/journal

@@ -113,8 +113,6 @@ rm /usr/local/bin/edge-prep
 unhide dpkg dpkg-query
 
 at the manual
-# Only this test's tree is without manuals.
-rm -f /etc/dpkg/dpkg.cfg.d/99mmdebstrap
 install . > /dev/null
 for page in /usr/share/man/man[78]/edge*; do
     name=$(basename "$page" .gz)

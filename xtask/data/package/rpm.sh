@@ -24,7 +24,7 @@ test -d /etc/edgeutils
 at the removal with open runs
 two_runs
 enable_redirect
-rpm -e edgeutils > /tmp/printed 2>&1
+rpm --force-debian -e edgeutils > /tmp/printed 2>&1
 cat /tmp/printed
 has /tmp/printed 'edge-redirect.service is enabled'
 has /tmp/printed 'kept /var/lib/edgeutils: it has runs that are not undone'
@@ -35,6 +35,6 @@ rm /etc/systemd/system/multi-user.target.wants/edge-redirect.service
 at the undo, and a removal without open runs
 rpm --force-debian -i "/workshop$RPM"
 undo_as_printed /var/tmp/removal
-rpm -e edgeutils > /tmp/printed 2>&1
+rpm --force-debian -e edgeutils > /tmp/printed 2>&1
 test ! -s /tmp/printed || { cat /tmp/printed >&2; exit 1; }
 test ! -e /usr/share/edgeutils

@@ -2,6 +2,8 @@
 # Read before each story of the suite package: the story ends at the first step that fails, which is named.
 set -eu
 step='' status=0
+# Trees with more than the minimal packages are made without manuals.
+rm -f /etc/dpkg/dpkg.cfg.d/99mmdebstrap
 at() { step=$*; }
 trap 'status=$?; [ "$status" = 0 ] || echo "FAILED at: $step" >&2' EXIT
 # has FILE TEXT
@@ -25,7 +27,7 @@ two_runs() {
 }
 # undo_as_printed FILE: runs the commands that a purge or a removal has printed, the newest run first.
 undo_as_printed() {
-    sed -n 's/^    \(edge-.*\)$/\1/p' "$1" > /var/tmp/undo
+    tr -d '\r' < "$1" | sed -n 's/^    \(edge-.*\)$/\1/p' > /var/tmp/undo
     test "$(cut -d ' ' -f 1 /var/tmp/undo | xargs)" = 'edge-conf edge-prep'
     while read -r line; do
         # shellcheck disable=SC2086 # a command

@@ -1,5 +1,6 @@
 //! The .deb and the .rpm, made by nfpm: a pinned version, built once by Go into the cache.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -123,7 +124,17 @@ fn contents(workspace: &Workspace, tree: &Path, scratch: &Path, epoch: u64) -> R
     let overrides = scratch.join("lintian-overrides");
     write(&overrides, OVERRIDES)?;
     add(&overrides, "/usr/share/lintian/overrides/edgeutils".to_owned(), 0o644, "deb");
+    contents.extend(own_dirs(&contents));
     Ok(contents)
+}
+
+/// The directories that only this package has: rpm leaves those behind that no package owns.
+fn own_dirs(contents: &[Value]) -> Vec<Value> {
+    let files = contents.iter().filter_map(|entry| entry["dst"].as_str()).map(Path::new);
+    let is_own = |dir: &&Path| dir.starts_with("/usr/share/edgeutils") || dir.starts_with("/usr/share/doc/edgeutils");
+    let dirs: BTreeSet<&Path> = files.flat_map(|file| file.ancestors().skip(1)).filter(is_own).collect();
+    let dir = |dir| json!({ "dst": dir, "type": "dir", "packager": "rpm", "file_info": { "mode": 0o755 } });
+    dirs.into_iter().map(dir).collect()
 }
 
 /// Debian's changelog has only the release: what changed is in CHANGELOG.md.

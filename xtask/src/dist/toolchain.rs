@@ -145,10 +145,13 @@ impl Toolchain {
                 return Ok(found);
             }
         }
-        let target = targets.first().copied().unwrap_or(Target::Arm64Musl);
+        let has_rustup = on_path("rustup").is_some();
+        // Of the default targets, the distribution's Rust has the one with glibc.
+        let target = if has_rustup { targets.first() } else { targets.last() };
+        let target = target.copied().unwrap_or(Target::Arm64Musl);
         Err(hinted(
             format!("no Rust on this machine can build for {target}"),
-            install_line(target, on_path("rustup").is_some(), on_path(target.compiler()).is_some()),
+            install_line(target, has_rustup, on_path(target.compiler()).is_some()),
         ))
     }
 
@@ -256,11 +259,12 @@ fn install_line(target: Target, has_rustup: bool, has_linker: bool) -> String {
         Machine::Amd64 => "gcc-x86-64-linux-gnu",
         Machine::Armv7 => "gcc-arm-linux-gnueabihf",
     };
-    match (has_rustup, has_linker) {
-        (true, true) => format!("rustup target add {target}"),
-        (true, false) => format!("rustup target add {target} && apt-get install -y {package}"),
-        // Debian's Rust has no musl library for another architecture; its glibc one links statically too.
-        (false, _) => format!(
+    let and_linker = if has_linker { String::new() } else { format!(" && apt-get install -y {package}") };
+    match target.linker() {
+        _ if has_rustup => format!("rustup target add {target}{and_linker}"),
+        None => format!("curl -fsSL https://sh.rustup.rs | sh -s -- -y --target {target}{and_linker}"),
+        // Debian's Rust has no musl library; its glibc one links statically too.
+        Some(_) => format!(
             "dpkg --add-architecture {architecture} && apt-get update && \
              apt-get install -y cargo-web libstd-rust-web-dev:{architecture} {package}"
         ),
@@ -278,8 +282,14 @@ mod tests {
             install_line(Target::Arm64Gnu, true, false),
             "rustup target add aarch64-unknown-linux-gnu && apt-get install -y gcc-aarch64-linux-gnu"
         );
-        let without = install_line(Target::Arm64Musl, false, true);
-        assert!(without.contains("libstd-rust-web-dev:arm64"), "{without}");
+    }
+
+    #[test]
+    fn without_rustup_the_distribution_has_only_targets_with_glibc() {
+        let gnu = install_line(Target::Arm64Gnu, false, true);
+        assert!(gnu.contains("libstd-rust-web-dev:arm64"), "{gnu}");
+        let musl = install_line(Target::Armv7Musl, false, false);
+        assert!(musl.contains("sh.rustup.rs") && musl.ends_with(" -y gcc-arm-linux-gnueabihf"), "{musl}");
     }
 
     #[test]

@@ -260,6 +260,8 @@ fn escaped(text: &str) -> String {
             '`' => out.push_str("\\(ga"),
             '^' => out.push_str("\\(ha"),
             '~' => out.push_str("\\(ti"),
+            // Not in the character set of a system without a locale.
+            '…' => out.push_str("..."),
             c if c.is_ascii() => out.push(c),
             c => _ = write!(out, "\\[u{:04X}]", u32::from(c)),
         }
@@ -274,7 +276,7 @@ mod tests {
     #[test]
     fn page_names_operands_exit_codes_and_examples_of_verbs() {
         let go = Command::new("go").about("Go there").after_help("Example:\n  edge-x go 'a\\b'");
-        let go = go.arg(Arg::new("file").value_name("FILE").required(true).help(".hidden files too"));
+        let go = go.arg(Arg::new("file").value_name("FILE").required(true).help(".hidden files too …"));
         let mut command =
             Command::new("edge-x").about("Do x").after_help("Exit codes: 0 done; 4 refused.").subcommand(go);
         command.build();
@@ -282,7 +284,7 @@ mod tests {
         let page = page(&command, &manual, &[("edge-x", 1), ("edge-y", 8)]);
         for expected in [
             ".TH EDGE\\-X 1 ",
-            ".SH EDGE\\-X GO\n.nf\nedge\\-x go <FILE>\n.fi\n.PP\nGo there\n.TP\n\\fIFILE\\fR\n\\&.hidden files too\n",
+            ".SH EDGE\\-X GO\n.nf\nedge\\-x go <FILE>\n.fi\n.PP\nGo there\n.TP\n\\fIFILE\\fR\n\\&.hidden files too ...\n",
             ".SH EXIT STATUS\n.TP\n\\fB0\\fR\ndone\n.TP\n\\fB4\\fR\nrefused\n",
             ".SH EXAMPLES\n.nf\n  edge\\-x go \\(aqa\\eb\\(aq\n.fi\n",
             ".SH SEE ALSO\n.BR edge\\-y (8),\n.BR edgeutils (7),\n.BR ip (8)\n",
