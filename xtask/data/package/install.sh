@@ -81,6 +81,10 @@ rm "$name"
 fails "cannot get $name from $url" install "$url"
 cp -p /kept.deb "$name"
 sed '/\.deb$/d' /sums > SHA256SUMS
+install . > /tmp/printed
+has /tmp/printed 'tar.gz in /usr/local/lib/edgeutils'
+install --uninstall
+sed '/\.\(deb\|tar\.gz\)$/d' /sums > SHA256SUMS
 fails "$url has no package for $arch" install "$url"
 cp /sums SHA256SUMS
 test ! -e /usr/bin/edge-conf
