@@ -40,11 +40,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("mmdebstrap", "mmdebstrap", &["stories", "package", "e2e"]),
     package("nftables", "nft", &["stories"]),
     package("openssh-client", "ssh", &["stories"]),
-<<<<<<< HEAD
-    package("openssl", "openssl", &["package", "stories", "bench", "e2e"]),
-=======
-    package("openssl", "openssl", &["stories", "bench"]),
->>>>>>> 8affa77 (xtask: the package on new systems of Debian 12, 13 and Ubuntu 22.04, install.sh and rpm in all their ways; armv7; reproducible by name)
+    package("openssl", "openssl", &["stories", "bench", "e2e"]),
     // kill, for ExecReload of CRI-O's unit.
     package("procps", "/bin/kill", &["stories"]),
     package("python3-yaml", "/usr/lib/python3/dist-packages/yaml/__init__.py", &["package", "stories"]),
