@@ -69,7 +69,8 @@ impl Control {
             "edgeutils_source": self.files.at("release"),
             "edgeutils_options": ["--force-namespace"],
         });
-        all.as_object_mut().unwrap().extend(variables.as_object().unwrap().clone());
+        let Value::Object(variables) = variables else { panic!("not variables: {variables}") };
+        all.as_object_mut().unwrap().extend(variables);
         let (inventory, play) = (self.files.at("inventory.yaml"), format!("{PLAYS}/{name}"));
         let all = all.to_string();
         let words = ["timeout", "1200", "ansible-playbook", "-i", inventory.to_str().unwrap(), &play, "-e", &all];
