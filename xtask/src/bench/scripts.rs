@@ -14,7 +14,8 @@ use crate::sh::Sh;
 use crate::workspace::{Workspace, make_dir};
 
 const RELEASE: &str = "1.23";
-const CRIO: &str = "1.34.2";
+/// One whose checksum edge-crio does not know: the bundle is made here.
+const CRIO: &str = "1.30.4";
 /// CPU time of a second run, in milliseconds; that of the shell and its programs is part of it.
 const LIMIT: f64 = 300.0;
 const RUNS: u16 = 21;
