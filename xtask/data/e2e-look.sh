@@ -3,14 +3,12 @@
 export LC_ALL=C
 tab=$(printf '\t')
 
-# Files of the root file system: type, mode, owner, target of a link; content by hash, that of very large ones by size. An
-# emulated processor hashes slowly: a large file in /usr is compared by size and time.
+# Files of the root file system: type, mode, owner, target of a link; content by hash, that of large ones by size.
 cd /
 find . -xdev ! -type f -printf 'file\t%P\t%y %m %U:%G %l\n'
 find . -xdev -type f -size +16M -printf 'file\t%P\t%y %m %U:%G %s bytes\n'
-find ./usr -xdev -type f -size +256k -size -16385k -printf 'file\tusr/%P\t%y %m %U:%G %s bytes of %T@\n'
-find . -xdev -type f -size -16385k \( -size -257k -o ! -path './usr/*' \) -printf '%P\t%y %m %U:%G\n' | sort >/run/look.names
-cut -f 1 /run/look.names | tr '\n' '\0' | xargs -0 md5sum -z | tr '\0' '\n' |
+find . -xdev -type f -size -16385k -printf '%P\t%y %m %U:%G\n' | sort >/run/look.names
+find . -xdev -type f -size -16385k -printf '%P\0' | sort -z | xargs -0 md5sum -z | tr '\0' '\n' |
     sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\t\1/' | sort >/run/look.hashes
 join -t "$tab" /run/look.names /run/look.hashes | sed "s/^\([^$tab]*$tab\)\([^$tab]*\)$tab/file$tab\1\2 /"
 rm /run/look.names /run/look.hashes
