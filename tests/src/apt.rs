@@ -69,18 +69,23 @@ deb() {
     rm -rf "$dir"
 }
 
-# key NAME [EXPIRY] [TIME]: a key; its fingerprint in /keys/NAME.fpr, itself in /keys/NAME.asc and NAME.gpg
-# Its agent may be too slow to start on a machine with much to do, so each call has three tries; the
-# script ends if they fail, as whatever comes next would report something else.
-pgp() {
+# key NAME [EXPIRY] [TIME]: a key, unless it is there; its fingerprint in /keys/NAME.fpr, itself in /keys/NAME.asc and NAME.gpg
+# Its agent may be too slow to start on a machine with much to do, so that has three tries. The script
+# ends if a call fails, as whatever comes next would report something else.
+agent() {
     for _ in 1 2 3; do
-        { said=$(workshop GNUPGHOME=$here/keys/home gpg --batch -q "$@" 2>&1 >&3); } 3>&1 && return
+        workshop GNUPGHOME=$here/keys/home gpgconf --launch gpg-agent 2> /dev/null && return
         sleep 1
     done
+}
+pgp() {
+    agent
+    { said=$(workshop GNUPGHOME=$here/keys/home gpg --batch -q "$@" 2>&1 >&3); } 3>&1 && return
     printf '%s\n' "gpg $*: $said" >&2
     exit 70
 }
 key() {
+    [ ! -e "/keys/$1.gpg" ] || return 0
     mkdir -p /keys; mkdir -p -m 700 /keys/home
     time=${3:-$(date +%Y%m%dT%H%M%S)}
     pgp --faked-system-time "$time" --passphrase '' --quick-gen-key "$1" ed25519 sign "${2:-never}"

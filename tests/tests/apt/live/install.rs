@@ -136,9 +136,8 @@ fn outdated_signature_is_reported(host: &AptHost) {
     host.sh(
         "deb edge-thing 1; key good; repo /lists -
         pgp --digest-algo SHA1 -u $(cat /keys/good.fpr) --clearsign -o $here/lists/InRelease $here/lists/Release
-        pgp --faked-system-time 20250101T000000 --passphrase '' --quick-gen-key weak rsa2048 sign never
+        pgp --faked-system-time 20250101T000000 --cert-digest-algo SHA1 --passphrase '' --quick-gen-key weak rsa2048 sign 20y
         pgp --with-colons --list-keys =weak | awk -F: '/^fpr/ { print $10; exit }' > /keys/weak.fpr
-        pgp --faked-system-time 20250301T000000 --cert-digest-algo SHA1 --passphrase '' --quick-set-expire $(cat /keys/weak.fpr) 20y
         pgp --export --armor $(cat /keys/weak.fpr) > /keys/weak.asc; repo /weak weak",
     )
     .expect(0);
