@@ -206,7 +206,8 @@ fn emulated(context: &SuiteContext<'_>, toolchain: &Toolchain) -> Result<Outcome
     let areas = tree_areas(&context.workspace.root.join("tests/tests"), &context.workspace.utilities);
     let areas = some(areas, "root-tree test in tests/tests")?;
     let test = || {
-        let mut test = context.sh("cargo test --locked --package edgeutils-tests --no-fail-fast");
+        // The whole workspace, as in the stories: one package has other features, and all of it would be built again.
+        let mut test = context.sh("cargo test --locked --workspace --no-fail-fast");
         for area in &areas {
             test = test.args(["--test", area]);
         }
