@@ -9,9 +9,10 @@ for name in service cron; do
     mkswap "/srv/$name.swap" >/dev/null
 done
 sed -i 's/^#\?CONF_SWAPSIZE=.*/CONF_SWAPSIZE=16/' /etc/dphys-swapfile
-# Swap is never enough, so that there is a file at once.
+# Of 1 GiB with all this swap about nine tenths are free, which is never enough here, so that there are files at once. It
+# wants (target - free) / (100 - target) of the memory more, and makes no file where the disk has less.
 sed -i '/^[a-z]/d' /etc/swapspace.conf
-printf 'lower_freelimit=98\nfreetarget=99\nupper_freelimit=100\nmin_swapsize=8m\nmax_swapsize=8m\n' >>/etc/swapspace.conf
+printf '%s\n' lower_freelimit=96 freetarget=96 upper_freelimit=100 min_swapsize=1m max_swapsize=1m >>/etc/swapspace.conf
 cat >/etc/systemd/system/site-swap.service <<'END'
 [Unit]
 Description=Swap of the site

@@ -59,6 +59,9 @@ pub(crate) struct Args {
     /// Repeat the power cuts of the run that printed this seed [default: random]
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
+    /// Install this .deb instead of one that is built now
+    #[arg(long, value_name = "FILE")]
+    package: Option<PathBuf>,
     /// Keep the machines' disks when they are done
     #[arg(long)]
     keep: bool,
@@ -126,7 +129,10 @@ impl Suite {
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let suites = if args.suite.is_empty() { Suite::value_variants() } else { &args.suite };
     needs(args.arch, suites)?;
-    let package = dist::debian_package(workspace, args.arch.target())?;
+    let package = match &args.package {
+        Some(package) => package.clone(),
+        None => dist::debian_package(workspace, args.arch.target())?,
+    };
     for suite in suites {
         one(workspace, args, *suite, &package)?;
     }

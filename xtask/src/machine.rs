@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
+use edgeutils_tests::debian;
 
 use crate::dist::Target;
 use crate::failure::hinted;
@@ -59,18 +60,19 @@ const fn package(name: &'static str, probe: &'static str, suites: &'static [&'st
     Package { name, probe, suites }
 }
 
-/// cargo-deny, built into target/tools; the debug profile builds in a third of the time and is quick enough.
+/// The debug profile builds in a third of the time and is quick enough.
 const CARGO_DENY: &str = "cargo install --quiet --debug --locked cargo-deny --version 0.20.2";
 
-/// Where `--install` puts cargo's tools.
-fn tools(target: &Path) -> PathBuf {
-    target.join("tools")
+/// Where `--install` puts it: it outlives `cargo clean`, as the images of the tests do.
+fn cargo_deny_root() -> Result<PathBuf> {
+    let version = CARGO_DENY.rsplit(' ').next().unwrap_or_default();
+    Ok(debian::cache().map_err(Error::msg)?.join(format!("cargo-deny-{version}")))
 }
 
-/// The path of cargo-deny, if it is on the PATH or in target/tools.
-pub(crate) fn cargo_deny(target: &Path) -> Option<PathBuf> {
-    let own = tools(target).join("bin/cargo-deny");
-    if own.is_file() { Some(own) } else { on_path("cargo-deny") }
+/// The path of cargo-deny, if `--install` has built it or it is on the PATH.
+pub(crate) fn cargo_deny() -> Result<Option<PathBuf>> {
+    let own = cargo_deny_root()?.join("bin/cargo-deny");
+    Ok(if own.is_file() { Some(own) } else { on_path("cargo-deny") })
 }
 
 /// The line that installs cargo-deny for everyone on this machine.
@@ -78,11 +80,11 @@ pub(crate) fn cargo_deny_line() -> String {
     CARGO_DENY.replace("--quiet --debug ", "")
 }
 
-/// Builds cargo-deny into target/tools, its objects dropped afterwards.
+/// Builds cargo-deny for later runs, too; its objects are dropped afterwards.
 pub(crate) fn install_cargo_deny(target: &Path, log: &Path) -> Result<bool> {
-    let root = tools(target);
-    let objects = root.join("build");
-    let built = Sh::new(CARGO_DENY).arg("--root").arg(&root).env("CARGO_TARGET_DIR", &objects).logged(log)?;
+    let objects = target.join("cargo-deny");
+    let install = Sh::new(CARGO_DENY).arg("--root").arg(cargo_deny_root()?);
+    let built = install.env("CARGO_TARGET_DIR", &objects).logged(log)?;
     crate::workspace::remove_tree(&objects)?;
     Ok(built)
 }

@@ -48,8 +48,8 @@ const PACKAGES: &[&str] = &[
 /// Run by mmdebstrap on the installed tree.
 const SETUP: &str = include_str!("../../data/e2e-setup.sh");
 
-/// The disk's size; the file is sparse.
-const DISK: &str = "3G";
+/// The disk's size; the file is sparse. swapspace wants room for all the swap it would like to have.
+const DISK: &str = "8G";
 
 /// A disk with Debian, and the kernel that boots it. Never written to: machines work on copies.
 #[derive(Debug)]

@@ -121,11 +121,10 @@ fn shellcheck(context: &SuiteContext<'_>) -> Result<Outcome> {
 
 /// Licences, bans and sources always; advisories where their database can be fetched.
 fn deny(context: &SuiteContext<'_>) -> Result<Outcome> {
-    let target = &context.workspace.target;
-    if context.install && machine::cargo_deny(target).is_none() {
-        machine::install_cargo_deny(target, &context.log)?;
+    if context.install && machine::cargo_deny()?.is_none() {
+        machine::install_cargo_deny(&context.workspace.target, &context.log)?;
     }
-    let Some(cargo_deny) = machine::cargo_deny(target) else {
+    let Some(cargo_deny) = machine::cargo_deny()? else {
         let reason = format!("not installed: {}", machine::cargo_deny_line());
         return Ok(Outcome::skipped("deny", &reason));
     };
