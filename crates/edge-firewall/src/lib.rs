@@ -53,6 +53,6 @@ pub use removal::{Removal, remove};
 pub use save::{Chain, Line, Malformed, Rule, Save, Table};
 pub use scope::Scope;
 pub use script::script;
-pub use tables::{NftRemoval, NftTable, TableRule, nft_script, nft_tables};
+pub use tables::{NftRemoval, NftTable, TableRule, has_nft, nft_script, nft_tables};
 pub use transaction::{Rules, transaction};
 pub use words::{quote, same_rule, words};

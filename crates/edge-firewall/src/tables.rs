@@ -74,11 +74,16 @@ struct RuleItem {
     expr: Vec<Value>,
 }
 
+/// Whether this host has nft.
+pub fn has_nft() -> bool {
+    which::which_in(PROGRAM, Some(SEARCH_PATH), "/").is_ok()
+}
+
 /// Family and name of every table; none without nft. A kernel without nf_tables has no tables.
 ///
 /// Errors: nft fails, or its output is not understood.
 pub fn nft_tables() -> Result<Option<Vec<(String, String)>>> {
-    if which::which_in(PROGRAM, Some(SEARCH_PATH), "/").is_err() {
+    if !has_nft() {
         return Ok(None);
     }
     let cmd = Cmd::find(PROGRAM)?.args(LIST_TABLES).keep_output(LARGEST);

@@ -114,8 +114,7 @@ impl Ownership {
         for (phase, text) in DATA {
             documents.push((Source::BuiltIn(phase), parsed(text, &Source::BuiltIn(phase))?));
         }
-        let built_in = Ownership { documents: documents.clone() };
-        let known: Vec<String> = built_in.sections().into_iter().collect();
+        let known: Vec<String> = sections(&documents).into_iter().collect();
         for name in root.list(Path::new(DIR))? {
             let path = Path::new(DIR).join(&name);
             if path.extension().is_none_or(|suffix| suffix != SUFFIX) {
@@ -142,8 +141,10 @@ impl Ownership {
 
     /// Errors: an administrator's entry names a program that is unknown, or none for what is removed.
     pub(crate) fn check(&self, known: &Creators) -> Result<()> {
-        for section in self.sections() {
-            for row in self.rows::<Any>(&section)? {
+        let is_added = |(source, _): &&(Source, _)| matches!(source, Source::File(_));
+        let added = Ownership { documents: self.documents.iter().filter(is_added).cloned().collect() };
+        for section in sections(&added.documents) {
+            for row in added.rows::<Any>(&section)? {
                 let Some(place) = row.added else { continue };
                 let odd = row.entry.creators.iter().find(|creator| !known.names().any(|name| name == *creator));
                 if let Some(odd) = odd {
@@ -159,11 +160,6 @@ impl Ownership {
             }
         }
         Ok(())
-    }
-
-    /// The names of the sections of all files.
-    fn sections(&self) -> BTreeSet<String> {
-        self.documents.iter().flat_map(|(_, one)| one.as_table().iter().map(|(key, _)| key.to_owned())).collect()
     }
 
     /// The entries of a section, such as `[[link]]`, in the order of the files.
@@ -189,13 +185,18 @@ impl Ownership {
                 };
                 rows.push(Row {
                     entry: toml_edit::de::from_document(common).map_err(at)?,
-                    added: source.place(line(begin)),
+                    added: source.place(|| line(begin)),
                     own: toml_edit::de::from_document(own).map_err(at)?,
                 });
             }
         }
         Ok(rows)
     }
+}
+
+/// The names of the sections of all files.
+fn sections(documents: &[(Source, Document<String>)]) -> BTreeSet<String> {
+    documents.iter().flat_map(|(_, one)| one.as_table().iter().map(|(key, _)| key.to_owned())).collect()
 }
 
 #[cfg(test)]
@@ -215,10 +216,10 @@ impl Source {
         }
     }
 
-    fn place(&self, line: usize) -> Option<Place> {
+    fn place(&self, line: impl FnOnce() -> usize) -> Option<Place> {
         match self {
             Source::BuiltIn(_) => None,
-            Source::File(path) => Some(Place { path: path.clone(), line }),
+            Source::File(path) => Some(Place { path: path.clone(), line: line() }),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Links that enable a unit, and those that its \[Install\] section requests.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use edge_host::{FileSnapshot, Result, Root, State};
@@ -29,24 +31,40 @@ impl Link {
     }
 }
 
+/// A directory of links.
+#[derive(Debug)]
+pub(crate) struct LinkDir {
+    pub(crate) path: PathBuf,
+    /// Its names, listed for the first unit; none if it cannot be listed.
+    names: OnceCell<Option<Vec<OsString>>>,
+}
+
+impl LinkDir {
+    /// Whether it may have this name.
+    fn may_have(&self, root: &Root, name: &str) -> bool {
+        let names = self.names.get_or_init(|| root.list(&self.path).ok());
+        names.as_ref().is_none_or(|names| names.iter().any(|listed| listed == name))
+    }
+}
+
 /// The directories of links, grouped by name (`multi-user.target.wants`), the one that takes precedence first.
-pub(crate) fn groups(listing: &[(PathBuf, HashSet<String>)]) -> Vec<Vec<PathBuf>> {
-    let mut groups: BTreeMap<&str, Vec<PathBuf>> = BTreeMap::new();
+pub(crate) fn groups(listing: &[(PathBuf, HashSet<String>)]) -> Vec<Vec<LinkDir>> {
+    let mut groups: BTreeMap<&str, Vec<LinkDir>> = BTreeMap::new();
     for (dir, names) in listing {
         for name in names.iter().filter(|name| DEPENDENCIES.iter().any(|end| name.ends_with(end))) {
-            groups.entry(name).or_default().push(dir.join(name));
+            groups.entry(name).or_default().push(LinkDir { path: dir.join(name), names: OnceCell::new() });
         }
     }
     groups.into_values().collect()
 }
 
 /// The effective links to a unit with these names.
-pub(crate) fn links_in(root: &Root, groups: &[Vec<PathBuf>], names: &[String]) -> Result<Vec<Link>> {
+pub(crate) fn links_in(root: &Root, groups: &[Vec<LinkDir>], names: &[String]) -> Result<Vec<Link>> {
     let mut links = Vec::new();
     for name in names {
         for places in groups {
-            for place in places {
-                let path = place.join(name);
+            for place in places.iter().filter(|place| place.may_have(root, name)) {
+                let path = place.path.join(name);
                 let itself = root.find_link(&path)?;
                 match &itself.state {
                     State::Absent => {}

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use edge_host::{Error, FileSnapshot, Result, Root, State};
 
 use crate::dirs::{Scope, effective_files, is_unit_dir, masks, target_of, unit_dirs};
-use crate::links::{Link, groups, links_in};
+use crate::links::{Link, LinkDir, groups, links_in};
 use crate::name::Name;
 use crate::settings::Settings;
 pub use boot::{Boot, PulledIn};
@@ -67,7 +67,7 @@ pub struct Units<'r> {
     /// The names in each directory, the one that takes precedence first.
     listing: Vec<(PathBuf, HashSet<String>)>,
     /// Directories of enabling links, grouped by name.
-    groups: Vec<Vec<PathBuf>>,
+    groups: Vec<Vec<LinkDir>>,
     /// Aliases that have drop-ins, by unit.
     aliases: HashMap<String, Vec<String>>,
 }
@@ -101,6 +101,15 @@ impl<'r> Units<'r> {
         let mut names: Vec<String> = self.listing.iter().flat_map(|(_, all)| all).filter(is_it).cloned().collect();
         names.sort();
         names.dedup();
+        names
+    }
+
+    /// The names of the files of a type in one of the directories of units, sorted.
+    pub fn names_in(&self, dir: &Path, kind: &str) -> Vec<String> {
+        let is_it = |name: &&String| Name::parse(name).is_some_and(|name| name.kind == kind);
+        let listed = self.listing.iter().filter(|(listed, _)| listed == dir);
+        let mut names: Vec<String> = listed.flat_map(|(_, all)| all).filter(is_it).cloned().collect();
+        names.sort();
         names
     }
 

@@ -16,28 +16,36 @@ const RUNS: u16 = 5;
 const MEMORY: Limit = Limit::MiB(32.0);
 const NAME: &str = "edge-reset";
 
-/// A tree of so many directories, each with so many empty files.
+/// So many pods, each with a volume of so many directories, each with so many empty files.
 struct Shape {
+    pods: u32,
     directories: u32,
     files: u32,
 }
 
-const MANY: Shape = Shape { directories: 2000, files: 100 };
-const WIDE: Shape = Shape { directories: 1, files: 1_000_000 };
+/// kubelet allows 110 pods.
+const MANY: Shape = Shape { pods: 100, directories: 20, files: 100 };
+const WIDE: Shape = Shape { pods: 1, directories: 1, files: 1_000_000 };
 
 /// A file system of its own with the tree, as the names of a large one that has been in use are slow to make. $1 is its
-/// image, $2 where it is mounted, $3 how many directories, $4 how many files in each.
+/// image, $2 where it is mounted, $3 how many pods, $4 how many directories in each, $5 how many files in each.
 const START: &str = r#"
 set -e
 truncate --size 2G "$1"
-mkfs.ext4 -q -N $(($3 * $4 + 10000)) "$1"
+mkfs.ext4 -q -N $(($3 * $4 * $5 + 10000)) "$1"
 mount -o loop "$1" "$2"
 cd "$2"
 mkdir -p etc usr var/lib/kubelet/pods
 echo ID=debian > etc/os-release
 cd var/lib/kubelet/pods
-seq -f volume-%.0f "$3" | xargs mkdir
-for one in *; do (cd "$one"; seq -f file-%.0f "$4" | xargs touch); done
+for pod in $(seq "$3"); do
+    volume=pod-$pod/volumes/kubernetes.io~empty-dir/data
+    mkdir -p "$volume"
+    for one in $(seq "$4"); do
+        mkdir "$volume/$one"
+        (cd "$volume/$one"; seq -f file-%.0f "$5" | xargs touch)
+    done
+done
 cd /
 umount "$2"
 echo ready
@@ -66,7 +74,7 @@ pub(super) fn cases(bin: &Path, scratch: &Path) -> Result<(Vec<Case>, Vec<Host>)
     let many = Tree::new(&own, scratch, "many", &MANY)?;
     let wide = Tree::new(&own, scratch, "wide", &WIDE)?;
     let (apply, purge) = (many.apply(), many.purge());
-    let files = MANY.directories * MANY.files;
+    let files = MANY.pods * MANY.directories * MANY.files;
     let (purging, applying) =
         (format!("edge-reset purge, {files} files"), format!("edge-reset apply, phase files, {files} files"));
     let all = "edge-reset purge, 1000000 files in one directory";
@@ -94,9 +102,9 @@ impl Tree {
     fn new(own: &Path, scratch: &Path, name: &str, shape: &Shape) -> Result<Tree> {
         let (image, dir) = (scratch.join(format!("reset-{name}.img")), scratch.join(format!("reset-{name}")));
         make_dir(&dir)?;
-        let numbers = [shape.directories.to_string(), shape.files.to_string()];
-        let [directories, files] = numbers.each_ref().map(Path::new);
-        let host = Host::of(START, &[&image, &dir, directories, files])?;
+        let numbers = [shape.pods, shape.directories, shape.files].map(|number| number.to_string());
+        let [pods, directories, files] = numbers.each_ref().map(Path::new);
+        let host = Host::of(START, &[&image, &dir, pods, directories, files])?;
         let text = |path: &Path| path.to_string_lossy().into_owned();
         Ok(Tree { host, own: text(own), image: text(&image), dir: text(&dir) })
     }

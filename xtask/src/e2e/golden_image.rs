@@ -16,7 +16,10 @@ const UTILITIES: usize = 4;
 const PREPARE: &str = r#"
 set -eu
 mount -o loop "$1" "$2"
-dpkg --root="$2" --install "$3"
+# The disk's own dpkg: it knows the groups there, which packages have made.
+cp "$3" "$2/edgeutils.deb"
+chroot "$2" dpkg --install /edgeutils.deb
+rm "$2/edgeutils.deb"
 export ROOT="$2"
 sh "$4"
 umount "$2"

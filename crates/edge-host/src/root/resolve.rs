@@ -121,6 +121,10 @@ impl Root {
                 resolved.missing.push(name);
                 continue;
             }
+            if todo.is_empty() && last == LastLink::Keep && !directory {
+                resolved.name = name;
+                return Ok(resolved);
+            }
             let here = match openat(resolved.dir(), name.as_os_str(), STEP, Mode::empty()) {
                 Ok(fd) => fd,
                 Err(Errno::ENOENT) if todo.is_empty() => {
@@ -135,10 +139,6 @@ impl Root {
             };
             let kind = SFlag::from_bits_truncate(fstat(&here)?.st_mode & SFlag::S_IFMT.bits());
             match kind {
-                SFlag::S_IFLNK if todo.is_empty() && last == LastLink::Keep && !directory => {
-                    resolved.name = name;
-                    return Ok(resolved);
-                }
                 SFlag::S_IFLNK => {
                     links += 1;
                     if links > MAX_LINKS {

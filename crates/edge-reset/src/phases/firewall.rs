@@ -71,7 +71,7 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
         }
         facts.items.extend(hidden::items(seen, &save, &data)?);
     }
-    facts.items.extend(hidden::without_nft(&firewall.seen)?);
+    facts.items.extend(hidden::without_nft(&firewall.seen));
     facts.items.extend(sets::without_program(&firewall.seen));
     let mut saves = Saves::read(host)?;
     for (index, seen) in firewall.seen.into_iter().enumerate() {

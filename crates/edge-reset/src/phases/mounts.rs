@@ -58,7 +58,7 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
         context,
         rows,
         places,
-        proofs: Proofs::read(host, context)?,
+        proofs: Proofs::read(host, context, &tree)?,
         admin: Admin::read(host)?,
         tree: &tree,
         mounts: &mounts,

@@ -7,7 +7,7 @@ use edge_host::{Result, State};
 
 use super::{Unit, Units};
 use crate::dirs::is_mask;
-use crate::links::DEPENDENCIES;
+use crate::links::{DEPENDENCIES, LinkDir};
 use crate::name::{Name, expanded, is_unit_name};
 use crate::settings::{Setting, Settings};
 
@@ -81,9 +81,9 @@ impl Units<'_> {
     ///
     /// Errors: as [`Units::settings`].
     pub fn started_at_boot(&self) -> Result<Boot> {
-        let mut groups: HashMap<&str, &[PathBuf]> = HashMap::new();
+        let mut groups: HashMap<&str, &[LinkDir]> = HashMap::new();
         for places in &self.groups {
-            if let Some(name) = places.first().and_then(|place| place.file_name()?.to_str()) {
+            if let Some(name) = places.first().and_then(|place| place.path.file_name()?.to_str()) {
                 groups.insert(name, places);
             }
         }
@@ -111,15 +111,15 @@ impl Units<'_> {
     }
 
     /// The units that links start together with this one.
-    fn linked(&self, unit: &Unit, groups: &HashMap<&str, &[PathBuf]>) -> Result<Vec<String>> {
+    fn linked(&self, unit: &Unit, groups: &HashMap<&str, &[LinkDir]>) -> Result<Vec<String>> {
         let mut all = Vec::new();
         for name in self.all_names(unit)?.iter().flat_map(|name| Name::chain(name)) {
             for end in DEPENDENCIES {
                 // A file in the first directory hides those of the same name in later ones.
                 let mut seen = HashSet::new();
                 for place in groups.get(format!("{name}{end}").as_str()).copied().unwrap_or_default() {
-                    for link in self.root.list(place)?.into_iter().filter_map(|link| link.into_string().ok()) {
-                        let path = place.join(&link);
+                    for link in self.root.list(&place.path)?.into_iter().filter_map(|link| link.into_string().ok()) {
+                        let path = place.path.join(&link);
                         let itself = self.root.find_link(&path)?;
                         let is_link = matches!(itself.state, State::Link { .. });
                         // A link to a masked unit is found by the name of that unit.

@@ -1,6 +1,6 @@
 //! Tables that iptables cannot show, as they contain native nft rules: they are not empty.
 
-use edge_firewall::{Backend, Family, HiddenPart, NftTable, Save, Seen, nft_tables};
+use edge_firewall::{Backend, Family, HiddenPart, NftTable, Save, Seen, has_nft, nft_tables};
 use edge_host::Result;
 
 use super::data::Data;
@@ -28,14 +28,14 @@ pub(super) fn without_programs() -> Result<Option<Item>> {
 }
 
 /// Without nft: iptables shows only its own tables of nf_tables, and programs in containers bring an nft of their own.
-pub(super) fn without_nft(all: &[Seen]) -> Result<Option<Item>> {
-    if !all.iter().any(|seen| seen.backend == Backend::Nft) || nft_tables()?.is_some() {
-        return Ok(None);
+pub(super) fn without_nft(all: &[Seen]) -> Option<Item> {
+    if !all.iter().any(|seen| seen.backend == Backend::Nft) || has_nft() {
+        return None;
     }
     let item = Item::new(Phase::Firewall, "backend", "nft", &[]);
     let item = Item { object: "tables of nf_tables other than those of iptables".to_owned(), ..item };
     let hint = Some("install nft and run again: apt-get install nftables".to_owned());
-    Ok(Some(Item { hint, is_leftover: true, ..item.kept("nft is not installed, so whether there are any is unknown") }))
+    Some(Item { hint, is_leftover: true, ..item.kept("nft is not installed, so whether there are any is unknown") })
 }
 
 /// An item for each of them: refused if it contains a chain that would be removed, or if that is unknown.

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use edge_host::{Host, Mount, Result, Root, namespaces_in_use, processes};
+use edge_host::{Host, Mount, MountTree, Result, Root, namespaces_in_use, processes};
 use serde_json::Value;
 
+use super::NAMESPACE;
 use super::row::Proof;
 use crate::context::Context;
 use crate::networks::CniNetwork;
@@ -22,12 +23,12 @@ pub(super) struct Proofs<'c> {
     storage: HashMap<String, bool>,
     /// The control groups of all processes.
     cgroups: HashSet<String>,
-    /// The namespaces that a process is in.
+    /// The namespaces that a process is in, if some are mounted.
     namespaces: HashSet<PathBuf>,
 }
 
 impl<'c> Proofs<'c> {
-    pub(super) fn read(host: &Host, context: &'c Context) -> Result<Proofs<'c>> {
+    pub(super) fn read(host: &Host, context: &'c Context, mounts: &MountTree<'_>) -> Result<Proofs<'c>> {
         let mut storage = HashMap::new();
         for root in &context.roots.crio {
             // One that cannot be read proves nothing.
@@ -35,7 +36,9 @@ impl<'c> Proofs<'c> {
             storage.extend(containers(&text));
         }
         let cgroups = processes(&host.root)?.iter().flat_map(|process| process.cgroups()).collect();
-        Ok(Proofs { context, storage, cgroups, namespaces: namespaces_in_use(&host.root)? })
+        let has_namespaces = mounts.post_order().iter().any(|mount| mount.kind == NAMESPACE);
+        let namespaces = if has_namespaces { namespaces_in_use(&host.root)? } else { HashSet::new() };
+        Ok(Proofs { context, storage, cgroups, namespaces })
     }
 
     /// What proves it, if that is worth a word. Errors: why it stays.

@@ -97,7 +97,8 @@ impl Renamed {
 fn admins_services(host: &Host, usual: impl Fn(&String) -> bool) -> Result<Vec<(UnitFile, Vec<Command>)>> {
     let units = Units::read(&host.root, Scope::Now)?;
     let mut found = Vec::new();
-    for name in units.names(SERVICE).into_iter().filter(|name| !usual(name) && !name.contains('@')) {
+    let names = units.names_in(Path::new(ADMIN_UNITS), SERVICE).into_iter();
+    for name in names.filter(|name| !usual(name) && !name.contains('@')) {
         let unit = units.find(&name)?;
         let is_admins = |file: &&UnitFile| unit.name == name && is_admins(&file.path) && !file.is_mask;
         if let Some(file) = unit.file().filter(is_admins)
