@@ -8,7 +8,8 @@ use edge_yaml::{Mapping, Value};
 use crate::object::{Object, at};
 use crate::pod::{EDGE, Pod, list, text, tolerates};
 
-/// The taints that pods of DaemonSets tolerate without saying so.
+/// The taints that come and go with the condition of a node: they keep no DaemonSet off it for good, and its pods tolerate
+/// most of them without saying so.
 const TOLERATED: [&str; 7] = [
     "node.kubernetes.io/not-ready",
     "node.kubernetes.io/unreachable",
