@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use edge_host::Common;
 use ipnet::IpNet;
 
-use crate::request::subnet;
+use crate::request::{host_name, subnet};
 
 /// Edit and check Kubernetes manifests for clusters with edge nodes
 ///
@@ -118,7 +118,7 @@ helm upgrade NAME CHART --post-renderer edge-manifest --post-renderer-args keep-
     )]
     MetricsServer {
         /// Run it only on the node with this host name
-        #[arg(long, value_name = "NAME", conflicts_with = "control_plane")]
+        #[arg(long, value_name = "NAME", conflicts_with = "control_plane", value_parser = host_name)]
         host: Option<String>,
 
         /// Run it only on control-plane nodes

@@ -25,6 +25,21 @@ pub fn subnet(text: &str) -> std::result::Result<IpNet, String> {
     }
 }
 
+/// The longest value of a label.
+const MAX_LABEL: usize = 63;
+
+/// Parses the value of the label `kubernetes.io/hostname`. Errors: the text and what was expected.
+pub fn host_name(text: &str) -> std::result::Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let has_ends = [text.bytes().next(), text.bytes().next_back()].iter().flatten().all(u8::is_ascii_alphanumeric);
+    if text.is_empty() || text.len() > MAX_LABEL || !text.bytes().all(is_plain) || !has_ends {
+        return Err(format!(
+            "{text:?} is not a valid host name: expected 1 to {MAX_LABEL} letters, digits, \"-\", \"_\" and \".\", with a letter or digit at both ends"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 /// The networks of the pods, at most one for each IP family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PodSubnets {
@@ -85,6 +100,14 @@ mod tests {
             assert!(error.starts_with(&format!("{text:?} is not a valid CIDR: ")) && error.contains(why), "{error}");
         }
         assert!(subnet("10.244.0.0/16").is_ok() && subnet("fd00:10::/56").is_ok());
+    }
+
+    #[test]
+    fn host_name_is_the_value_of_a_label() {
+        for text in ["", "a b", "-a", "a.", &"a".repeat(64), "é"] {
+            assert!(host_name(text).unwrap_err().contains("is not a valid host name"), "{text}");
+        }
+        assert_eq!(host_name("cloud-1.example.com").unwrap(), "cloud-1.example.com");
     }
 
     #[test]

@@ -57,6 +57,8 @@ fn metrics_server_runs_on_one_host_on_request() {
         "edge-manifest: note: it may run on an edge node, where it reaches no other one; --control-plane prevents that\n"
     );
     filter(METRICS_SERVER, "metrics-server --host a --control-plane").expect(2);
+    let ran = filter(METRICS_SERVER, "metrics-server --host a_").expect(2);
+    assert!(ran.stderr.contains("it is not a valid host name: expected 1 to 63 letters"), "{}", ran.stderr);
 }
 
 #[test]
