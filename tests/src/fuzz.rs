@@ -11,6 +11,7 @@ mod dpkg_status;
 mod fstab;
 mod iptables_save;
 mod journal;
+mod manifest;
 mod openpgp;
 mod swap_script;
 mod toml;
@@ -45,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     fstab::TARGET,
     iptables_save::TARGET,
     journal::TARGET,
+    manifest::TARGET,
     openpgp::TARGET,
     swap_script::TARGET,
     toml::TARGET,

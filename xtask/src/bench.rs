@@ -7,6 +7,7 @@ mod cni;
 mod crio;
 mod firewall;
 mod links;
+mod manifest;
 mod measure;
 mod reset;
 mod reset_firewall;

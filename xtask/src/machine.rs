@@ -24,9 +24,10 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("bash-completion", "/usr/share/bash-completion/bash_completion", &["stories"]),
     package("curl", "curl", &["stories"]),
     package("e2fsprogs", "debugfs", &["e2e", "bench"]),
+    package("etcd-server", "etcd", &["stories"]),
     package("fish", "fish", &["stories"]),
     package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", &["dist", "qemu"]),
-    package("golang-go", "go", &["stories", "dist", "package", "e2e"]),
+    package("golang-go", "go", &["stories", "cluster", "dist", "package", "e2e"]),
     // gnupg itself only asks for these two: keys are made and exported by gpg, with its agent.
     package("gpg", "gpg", &["stories", "package", "e2e"]),
     package("gpg-agent", "gpg-agent", &["stories", "package", "e2e"]),

@@ -61,7 +61,7 @@ struct Suite {
 enum Place {
     /// One after the other: they build with cargo and keep every core busy.
     InTurn,
-    /// Beside those, from the beginning: it waits for one emulated processor most of the time.
+    /// Beside those and each other, from the beginning: it keeps one processor busy at most, emulated or real.
     Beside,
     /// In turn, but only if it is named: it takes long and finds little that is new on most days.
     OnlyByName,
@@ -135,7 +135,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         selected.into_iter().partition(|suite| suite.place == Place::Beside);
     let (sender, events) = mpsc::channel();
     let (total, notes) = std::thread::scope(|scope| {
-        for lane in [in_turn, beside] {
+        let beside = beside.into_iter().map(|suite| vec![suite]);
+        for lane in std::iter::once(in_turn).chain(beside) {
             let (sender, context) = (sender.clone(), &context);
             scope.spawn(move || lane.into_iter().for_each(|suite| run_suite(suite, &context(suite), &sender)));
         }

@@ -14,6 +14,7 @@ pub(crate) fn utilities() -> Vec<(&'static str, Command, Manual)> {
         ("edge-conf", edge_conf::cli::Cli::command(), edge_conf::manual::MANUAL),
         ("edge-redirect", edge_redirect::cli::Cli::command(), edge_redirect::manual::MANUAL),
         ("edge-reset", edge_reset::cli::Cli::command(), edge_reset::manual::MANUAL),
+        ("edge-manifest", edge_manifest::cli::Cli::command(), edge_manifest::manual::MANUAL),
     ]
 }
 

@@ -6,6 +6,8 @@
 //! when the values differ by exactly what was requested. What cannot be edited safely is refused,
 //! with its position and what to do instead.
 //!
+//! A stream of several documents is cut by [`documents`], and each of them is edited alone.
+//!
 //! This crate reads and writes no files, and does not know what the YAML is for.
 //!
 //! ```
@@ -19,6 +21,7 @@
 //! ```
 
 mod chars;
+mod documents;
 mod edit;
 mod emit;
 mod error;
@@ -36,6 +39,7 @@ mod replace;
 mod source;
 mod tree;
 
+pub use documents::{Slice, documents};
 pub use edit::{Change, Edit, Edited};
 pub use error::{Error, Position};
 pub use go::{Rewritten, refused_by_go};

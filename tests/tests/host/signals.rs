@@ -70,6 +70,8 @@ fn signal_ends_a_call_that_reads_standard_input() {
         &["edge-conf", "env", "A=-"],
         &["edge-crio", "install", "--version", "1.30", "--proxy", "-"],
         &["edge-redirect", "add", "--tunnelport", "-"],
+        &["edge-manifest", "keep-off-edge", "-n"],
+        &["edge-manifest", "check"],
         &["edge-certgen", "stream", "--ip", "192.0.2.1", "--key", "-"],
         &["edge-certgen", "show", "-"],
     ] {

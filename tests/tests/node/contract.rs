@@ -146,6 +146,17 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["undo", "--list"], 0),
     ];
     let calls = calls.chain(reset.iter().map(|call| ("edge-reset", call)));
+    // A path of the caller, also with --root.
+    let flannel = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/manifest/shapes/flannel.yaml");
+    let manifest: &[(&[&str], i32)] = &[
+        (&["keep-off-edge", "-n", flannel], 3),
+        (&["keep-off-edge", flannel], 2),
+        (&["flannel", "-n", "--pod-subnet", "10.244.0.0/16", flannel], 0),
+        (&["metrics-server", "-n", flannel], 1),
+        (&["check", flannel], 3),
+        (&["check", "/nowhere"], 1),
+    ];
+    let calls = calls.chain(manifest.iter().map(|call| ("edge-manifest", call)));
     let ran = calls.map(|(tool, (args, code))| (*args, *code, run(&tree, tool, args)));
     let ran = ran.chain(cni::can_build().then(built)).map(|(args, code, ran)| (args, code, ran.expect(code)));
     for (args, code, ran) in ran.chain(live_calls()) {
@@ -226,6 +237,7 @@ fn option_of_the_page_is_in_every_help() {
             "edge-certgen stream --help",
             "edge-cni conf bridge --help",
             "edge-apt wait --help",
+            "edge-manifest keep-off-edge --help",
         ] {
             let mut words = call.split(' ');
             let help = Tool::new(words.next().unwrap()).args(words).run().expect(0).stdout;

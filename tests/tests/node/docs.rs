@@ -56,6 +56,7 @@ impl Hosts {
         let sum: String = Sha256::digest(std::fs::read(&archive).unwrap()).iter().map(|b| format!("{b:02x}")).collect();
         let name = archive.file_name().unwrap().to_str().unwrap();
         home.write("bundles/SHA256SUMS", format!("{sum}  {name}\n"));
+        home.write("kube-flannel.yml", include_str!("../manifest/shapes/flannel.yaml"));
         // What keadm join writes.
         home.write("edgecore.yaml", render(Kind::EdgeCore, Minor::new(22)));
 

@@ -2,8 +2,17 @@
 
 use edgeutils_tests::tool::Tool;
 
-pub(crate) const UTILITIES: &[&str] =
-    &["edge-prep", "edge-certgen", "edge-cni", "edge-crio", "edge-apt", "edge-conf", "edge-redirect", "edge-reset"];
+pub(crate) const UTILITIES: &[&str] = &[
+    "edge-prep",
+    "edge-certgen",
+    "edge-cni",
+    "edge-crio",
+    "edge-apt",
+    "edge-conf",
+    "edge-redirect",
+    "edge-reset",
+    "edge-manifest",
+];
 
 /// The help of a utility or of one of its verbs.
 pub(crate) struct Help {

@@ -20,12 +20,16 @@ test -d /etc/edgeutils
 test -z "$(ls -A /etc/edgeutils)"
 for program in /usr/bin/edge-*; do
     name=${program##*/}
-    for file in "man/man8/$name.8.gz" "bash-completion/completions/$name" "zsh/vendor-completions/_$name" \
+    section=8
+    if [ "$name" = edge-manifest ]; then section=1; fi
+    for file in "man/man$section/$name.$section.gz" "bash-completion/completions/$name" "zsh/vendor-completions/_$name" \
         "fish/vendor_completions.d/$name.fish"; do
         test -s "/usr/share/$file" || { echo "no $file" >&2; exit 1; }
     done
 done
 test -s /usr/share/man/man7/edgeutils.7.gz
+test "$(readlink -f /usr/bin/kubectl-edge_manifest)" = /usr/bin/edge-manifest
+test -s /usr/share/man/man1/kubectl-edge_manifest.1.gz
 test -s /usr/share/doc/edgeutils/copyright
 test -x /usr/share/edgeutils/scripts/edge-node.sh
 
@@ -36,6 +40,7 @@ edge-certgen check|3|no KubeEdge certificate found
 edge-cni check|3|no network configuration found
 edge-conf check|3|no configuration found
 edge-crio check|3|CRI-O is not installed
+edge-manifest check|1|standard input: it is empty
 edge-prep status|0|boot command line
 edge-redirect status|0|iptables is not installed
 edge-reset scan|0|neither iptables nor nft is installed

@@ -55,6 +55,9 @@ pub(crate) fn all(selection: &Selection, bin: &Path, scratch: &Path) -> Result<V
     if selection.may_include("edge-crio") {
         cases.extend(super::crio::all(bin, scratch)?);
     }
+    if selection.may_include("edge-manifest") {
+        cases.extend(super::manifest::all(bin, scratch)?);
+    }
     Ok(cases)
 }
 

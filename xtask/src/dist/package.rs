@@ -124,6 +124,14 @@ fn contents(workspace: &Workspace, tree: &Path, scratch: &Path, epoch: u64) -> R
     let overrides = scratch.join("lintian-overrides");
     write(&overrides, OVERRIDES)?;
     add(&overrides, "/usr/share/lintian/overrides/edgeutils".to_owned(), 0o644, "deb");
+    if tree.join("bin/edge-manifest").is_file() {
+        // kubectl runs a program of this name for `kubectl edge-manifest`.
+        let links = [
+            ("edge-manifest", "/usr/bin/kubectl-edge_manifest"),
+            ("edge-manifest.1.gz", "/usr/share/man/man1/kubectl-edge_manifest.1.gz"),
+        ];
+        contents.extend(links.map(|(to, link)| json!({ "src": to, "dst": link, "type": "symlink" })));
+    }
     contents.extend(own_dirs(&contents));
     Ok(contents)
 }

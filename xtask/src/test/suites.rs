@@ -30,6 +30,7 @@ pub(super) const SUITES: &[Suite] = &[
     suite("package", package::run),
     suite("qemu", qemu),
     suite("demo", demo),
+    Suite { name: "cluster", run: cluster, place: Place::Beside },
     Suite { name: "e2e", run: e2e, place: Place::Beside },
     Suite { name: "fuzz", run: fuzz, place: Place::OnlyByName },
     Suite { name: "reproducible", run: reproducible::run, place: Place::OnlyByName },
@@ -167,6 +168,15 @@ fn stories(context: &SuiteContext<'_>) -> Result<Outcome> {
         sh.env("EDGEUTILS_BIN_DIR", context.workspace.debug_bin())
     };
     context.cargo_test(test, &[])
+}
+
+/// Builds the API server of the stories, which takes ten minutes of a processor with an empty cache: they find it there, or
+/// wait for the rest of it.
+fn cluster(_: &SuiteContext<'_>) -> Result<Outcome> {
+    Ok(match edgeutils_tests::cluster::program() {
+        Ok(_) => Outcome::of(true),
+        Err(why) => Outcome::skipped("cluster", &why),
+    })
 }
 
 fn dist(context: &SuiteContext<'_>) -> Result<Outcome> {
