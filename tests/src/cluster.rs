@@ -86,11 +86,29 @@ pub fn program() -> Result<PathBuf, String> {
     Ok(built)
 }
 
+/// etcd of Debian: that of the cache, or a new one. The package is not installed, as that would start its service.
+fn etcd() -> Result<PathBuf, String> {
+    let dir = debian::cache()?;
+    fs::create_dir_all(&dir).map_err(|cause| cause.to_string())?;
+    let program = dir.join("etcd");
+    let lock = File::create(dir.join("etcd.lock")).map_err(|cause| cause.to_string())?;
+    let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, errno)| errno.to_string())?;
+    if program.exists() {
+        return Ok(program);
+    }
+    let place = tempfile::Builder::new().prefix("etcd-").tempdir_in(&dir).map_err(|cause| cause.to_string())?;
+    let script = "apt-get -q download etcd-server && dpkg-deb --extract etcd-server_*.deb . && mv usr/bin/etcd \"$1\"";
+    let output = Command::new("sh").args(["-c", script, "sh"]).arg(&program).current_dir(place.path()).output();
+    let output = output.map_err(|cause| format!("cannot run sh: {cause}"))?;
+    if !output.status.success() {
+        return Err(format!("cannot download etcd-server: {}", String::from_utf8_lossy(&output.stderr).trim_end()));
+    }
+    Ok(program)
+}
+
 impl Cluster {
     fn start() -> Result<Cluster, String> {
-        if which("etcd").is_none() {
-            return Err("etcd is not installed".to_owned());
-        }
+        let etcd_program = etcd()?;
         let program = program()?;
         let dir = tempfile::Builder::new().prefix("edgeutils-cluster-").tempdir().map_err(|cause| cause.to_string())?;
         let [client, peer, secure] = free_ports()?;
@@ -106,7 +124,7 @@ impl Cluster {
         let (etcd, peers) = (format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
         let calls: [(PathBuf, Vec<String>, String); 3] = [
             (
-                PathBuf::from("etcd"),
+                etcd_program,
                 words(&format!(
                     "--data-dir={} --listen-client-urls={etcd} --advertise-client-urls={etcd} --listen-peer-urls={peers} \
                      --initial-advertise-peer-urls={peers} --initial-cluster=default={peers} --unsafe-no-fsync",
@@ -264,9 +282,4 @@ fn free_ports<const N: usize>() -> Result<[u16; N], String> {
 
 fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
-}
-
-fn which(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
 }

@@ -24,7 +24,6 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("bash-completion", "/usr/share/bash-completion/bash_completion", &["stories"]),
     package("curl", "curl", &["stories"]),
     package("e2fsprogs", "debugfs", &["e2e", "bench"]),
-    package("etcd-server", "etcd", &["stories"]),
     package("fish", "fish", &["stories"]),
     package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", &["dist", "qemu"]),
     package("golang-go", "go", &["stories", "cluster", "dist", "package", "e2e"]),
