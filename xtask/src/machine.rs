@@ -63,7 +63,7 @@ const fn package(name: &'static str, probe: &'static str, suites: &'static [&'st
 /// The debug profile builds in a third of the time and is quick enough.
 const CARGO_DENY: &str = "cargo install --quiet --debug --locked cargo-deny --version 0.20.2";
 
-/// Where `--install` puts it: it outlives `cargo clean`, as the images of the tests do.
+/// Where `--install` puts it: `cargo clean` leaves it there, as it leaves the images of the tests.
 fn cargo_deny_root() -> Result<PathBuf> {
     let version = CARGO_DENY.rsplit(' ').next().unwrap_or_default();
     Ok(debian::cache().map_err(Error::msg)?.join(format!("cargo-deny-{version}")))
