@@ -1,6 +1,6 @@
 //! `xtask dist`: static binaries, checked and packed as .deb, .rpm and tar, with checksums and a bill of materials.
 
-mod archive;
+pub(crate) mod archive;
 mod elf;
 mod notices;
 mod package;

@@ -1,5 +1,6 @@
 //! `xtask test`: every check and test, one line for each suite and one for the total.
 
+mod examples;
 mod fresh;
 mod package;
 mod progress;

@@ -86,7 +86,7 @@ pub(crate) fn pack(tree: &Path, stem: &str, archive: &Path, epoch: u64) -> Resul
 }
 
 /// Every file below `tree`, relative to it and sorted.
-pub(super) fn files(tree: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(tree: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut dirs = vec![PathBuf::new()];
     while let Some(dir) = dirs.pop() {

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result};
 
 use super::tally::{self, Tally};
-use super::{Outcome, Place, Suite, SuiteContext, package, reproducible, some};
+use super::{Outcome, Place, Suite, SuiteContext, examples, package, reproducible, some};
 use crate::dist::{self, Target, Toolchain};
 use crate::machine;
 use crate::sh::Sh;
@@ -44,6 +44,9 @@ const fn suite(name: &'static str, run: fn(&SuiteContext<'_>) -> Result<Outcome>
 /// toolchain then accepts `--report-time`; no other output has these times.
 const RUNNER: &str = r#"target."cfg(all())".runner=["env","RUSTC_BOOTSTRAP=1"]"#;
 const REPORT_TIME: &[&str] = &["-Z", "unstable-options", "--report-time"];
+
+/// Examples in doc comments.
+const DOC_TEST: &str = "cargo test --locked --no-fail-fast --doc";
 
 /// How many inputs the suite fuzz gives to each parser; the stories give it 10,000.
 const FUZZ_CASES: &str = "1000000";
@@ -152,8 +155,14 @@ fn deny(context: &SuiteContext<'_>) -> Result<Outcome> {
 fn unit(context: &SuiteContext<'_>) -> Result<Outcome> {
     let test = "cargo test --locked --workspace --no-fail-fast";
     let units = context.cargo_test(|| context.sh(test).args(["--lib", "--bins"]), &[])?;
+    // Those packages alone: without xtask, which has no library, all packages together have other features, and all of
+    // them would be built again.
+    let packages = examples::packages(&context.workspace.root.join("crates"))?;
+    let doc = some(packages, "example in a doc comment")?
+        .into_iter()
+        .fold(context.sh(DOC_TEST), |sh, package| sh.args(["--package", &package]));
     // rustdoc builds each example when it runs it.
-    let examples = context.counted(context.sh(test).arg("--doc"), 0)?;
+    let examples = context.counted(doc, 0)?;
     Ok(units.and(examples))
 }
 
