@@ -1,6 +1,7 @@
 //! The stand-in for a container runtime, without a systemd: one process in a mount namespace of its own.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -36,7 +37,8 @@ impl Runtime {
             .map_err(|cause| cause.to_string())?;
         let mut runtime = Runtime { child, dir };
         let until = Instant::now() + STARTS_WITHIN;
-        while !socket.exists() {
+        // The file is there a moment before the server listens.
+        while UnixStream::connect(&socket).is_err() {
             if let Ok(Some(status)) = runtime.child.try_wait() {
                 return Err(format!("the stand-in did not start: {status}"));
             }
