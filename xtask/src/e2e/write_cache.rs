@@ -2,6 +2,7 @@
 //!
 //! nbdkit keeps such writes in a temporary file, and writes them to the disk when the machine flushes.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -31,12 +32,13 @@ impl WriteCache {
         let nbdkit = sh.into_command().stdin(Stdio::null()).spawn().context("cannot run nbdkit")?;
         let mut cache = WriteCache { nbdkit, socket };
         let until = Instant::now() + START;
-        while !cache.socket.exists() {
+        // The file is there a moment before nbdkit listens.
+        while UnixStream::connect(&cache.socket).is_err() {
             if let Some(status) = cache.nbdkit.try_wait().context("lost nbdkit")? {
                 bail!("nbdkit ended with {status}");
             }
             if Instant::now() >= until {
-                bail!("nbdkit did not create its socket");
+                bail!("nbdkit does not listen");
             }
             std::thread::sleep(Duration::from_millis(20));
         }

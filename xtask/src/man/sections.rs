@@ -46,7 +46,9 @@ fn add(to: &mut String, part: &str) {
 
 /// Titles and rows of the tables that come from the utility's `manual.rs`.
 pub(crate) fn tables(manual: &Manual) -> [(&'static str, Vec<(&'static str, &'static str)>); 2] {
-    [("Files", [manual.files, FILES].concat()), ("Environment", [manual.environment, ENVIRONMENT].concat())]
+    // A filter changes no host, and has no journal.
+    let common = if manual.section == 1 { &[] } else { FILES };
+    [("Files", [manual.files, common].concat()), ("Environment", [manual.environment, ENVIRONMENT].concat())]
 }
 
 #[cfg(test)]

@@ -8,20 +8,26 @@ use anyhow::Result;
 use crate::dist::archive;
 use crate::workspace::read;
 
-/// The packages with an example in a doc comment, sorted.
-pub(super) fn packages(crates: &Path) -> Result<Vec<String>> {
+/// Languages of blocks that rustdoc does not test. Whatever else a fence says, such as `should_panic`, it is Rust.
+const OTHERS: [&str; 6] = ["console", "json", "sh", "text", "toml", "yaml"];
+
+/// The packages with an example in a doc comment, sorted; xtask has no library.
+pub(super) fn packages(root: &Path) -> Result<Vec<String>> {
     let mut found = BTreeSet::new();
-    for file in archive::files(crates)? {
-        let package = file.iter().next().map(|name| name.to_string_lossy().into_owned());
-        if file.extension().is_some_and(|extension| extension == "rs") {
-            let text = String::from_utf8_lossy(&read(&crates.join(&file))?).into_owned();
-            found.extend(package.filter(|_| has_example(&text)));
+    for dir in ["crates", "tests/src"] {
+        for file in archive::files(&root.join(dir))? {
+            if file.extension().is_some_and(|extension| extension == "rs")
+                && has_example(&String::from_utf8_lossy(&read(&root.join(dir).join(&file))?))
+            {
+                let first = file.iter().next().unwrap_or_default().to_string_lossy().into_owned();
+                found.insert(if dir == "crates" { first } else { "edgeutils-tests".to_owned() });
+            }
         }
     }
     Ok(found.into_iter().collect())
 }
 
-/// Whether a fenced block in a doc comment is Rust: it has no language, or that one.
+/// Whether a doc comment has a fenced block that rustdoc tests.
 fn has_example(text: &str) -> bool {
     let comments = text.lines().filter_map(|line| {
         let line = line.trim_start();
@@ -29,7 +35,7 @@ fn has_example(text: &str) -> bool {
     });
     // Every other fence begins a block.
     let mut fences = comments.filter_map(|line| line.trim().strip_prefix("```")).step_by(2);
-    fences.any(|language| language.is_empty() || language.starts_with("rust") || language.starts_with("no_run"))
+    fences.any(|language| !OTHERS.contains(&language))
 }
 
 #[cfg(test)]
@@ -38,9 +44,11 @@ mod tests {
 
     #[test]
     fn example_is_a_block_without_a_language_or_in_rust() {
-        for text in
-            ["/// x\n/// ```\n/// f();\n/// ```\n", "//! ```text\n//! x\n//! ```\n    /// ```rust\n", "/// ```no_run\n"]
-        {
+        for text in [
+            "/// x\n/// ```\n/// f();\n/// ```\n",
+            "//! ```text\n//! x\n//! ```\n    /// ```rust\n",
+            "/// ```should_panic\n",
+        ] {
             assert!(has_example(text), "{text}");
         }
         for text in ["", "/// ```text\n/// x\n/// ```\n", "// ```\n", "let fence = \"```\";\n"] {

@@ -157,7 +157,7 @@ fn unit(context: &SuiteContext<'_>) -> Result<Outcome> {
     let units = context.cargo_test(|| context.sh(test).args(["--lib", "--bins"]), &[])?;
     // Those packages alone: without xtask, which has no library, all packages together have other features, and all of
     // them would be built again.
-    let packages = examples::packages(&context.workspace.root.join("crates"))?;
+    let packages = examples::packages(&context.workspace.root)?;
     let doc = some(packages, "example in a doc comment")?
         .into_iter()
         .fold(context.sh(DOC_TEST), |sh, package| sh.args(["--package", &package]));
