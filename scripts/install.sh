@@ -7,10 +7,9 @@ set -eu; lib=/usr/local/lib/edgeutils key='' arch='' download='curl -fsSL --retr
 fail() { echo "install.sh: $*" >&2 && exit 1; }
 need() { command -v "$1" > /dev/null || fail "cannot $2: $1 is not installed"; }
 each_link() { # each_link COMMAND: calls it with each program, page and completion, and the path of its link
-    for pair in bin:bin man/man1:share/man/man1 man/man7:share/man/man7 man/man8:share/man/man8 \
-        completions/zsh:share/zsh/site-functions \
+    for pair in bin:bin man/man1:share/man/man1 man/man7:share/man/man7 man/man8:share/man/man8 completions/zsh:share/zsh/site-functions \
         completions/bash:share/bash-completion/completions completions/fish:share/fish/vendor_completions.d; do
-        for file in "$lib/${pair%:*}"/*; do "$1" "$file" "/usr/local/${pair#*:}/${file##*/}"; done
+        for file in "$lib/${pair%:*}"/*; do [ ! -e "$file" ] || "$1" "$file" "/usr/local/${pair#*:}/${file##*/}"; done
     done
 }
 add_link() { mkdir -p "${2%/*}" && ln -sf "$1" "$2"; }
