@@ -107,14 +107,18 @@ pub fn filter(rule: &mut dyn Rule, name: &str, text: &str) -> Result<Filtered> {
                 line: read.line,
                 details: changes.iter().map(|change| change.detail.clone()).collect(),
             });
-            edits.extend(changes.into_iter().filter_map(|change| {
+            edits.extend(changes.into_iter().enumerate().filter_map(|(round, change)| {
                 let path = object.path(change.steps)?;
-                Some(match change.value {
+                let edit = match change.value {
                     Some(value) => Edit::Set { path, value },
                     None => Edit::Unset { path },
-                })
+                };
+                Some((round, edit))
             }));
         }
+        // Two edits of one list need the text between them, and it is read again for it: once for all objects.
+        edits.sort_by_key(|(round, _)| *round);
+        let edits: Vec<Edit> = edits.into_iter().map(|(_, edit)| edit).collect();
         if edits.is_empty() {
             out.push_str(part.slice.text);
         } else {

@@ -1,6 +1,7 @@
 //! Applies edits to a text: which bytes are replaced, in which order, and the proof.
 
 use crate::emit::{Multi, Style};
+use crate::pending::Pending;
 use crate::source::{Place, Source, Splice};
 use crate::tree::{self, Kind, Shape, Tree};
 use crate::{Document, Error, MAX_BYTES, Path, Position, insert, parse, proof, remove, replace};
@@ -33,7 +34,7 @@ impl Edit {
         }
     }
 
-    fn value(&self) -> Option<&Value> {
+    pub(crate) fn value(&self) -> Option<&Value> {
         match self {
             Edit::Set { value, .. } => Some(value),
             Edit::Unset { .. } => None,
@@ -61,29 +62,21 @@ pub struct Edited {
     pub changes: Vec<Change>,
 }
 
-/// The splices of one edit, which are applied when the text is needed.
-struct Pending<'e> {
-    path: &'e Path,
-    /// Steps that lead to the collection that gets or loses an entry; all for a mere replacement.
-    depth: usize,
-    splices: Vec<Splice>,
-}
-
 pub(crate) fn apply(document: &Document<'_>, edits: &[Edit]) -> Result<Edited, Error> {
     refuse_duplicates(document)?;
     let mut text = Cow::Borrowed(document.text);
     let mut tree = Cow::Borrowed(&document.tree);
     let mut value = Cow::Borrowed(&document.value);
-    let mut pending: Vec<Pending<'_>> = Vec::new();
+    let mut pending = Pending::default();
     let mut changes = Vec::new();
     let style = style(document.text, &document.tree);
     for edit in edits {
-        if pending.iter().any(|p| p.disturbs(edit, &text, &tree)) {
+        if pending.disturbs(edit, &text, &tree) {
             (text, tree) = flush(&text, &mut pending)?;
         }
         let before = proof::get(&value, edit.path().steps()).cloned();
         let mut planned = plan(edit, &value, Source { text: &text, tree: &tree, style })?;
-        if planned.iter().flat_map(|(_, s)| s).any(|s| pending.iter().any(|p| p.touches(s))) {
+        if planned.iter().flat_map(|(_, splices)| splices).any(|splice| pending.touches(splice)) {
             (text, tree) = flush(&text, &mut pending)?;
             planned = plan(edit, &value, Source { text: &text, tree: &tree, style })?;
         }
@@ -92,7 +85,7 @@ pub(crate) fn apply(document: &Document<'_>, edits: &[Edit]) -> Result<Edited, E
         };
         proof::make(value.to_mut(), edit.path().steps(), edit.value());
         let path = edit.path();
-        pending.push(Pending { path, depth, splices });
+        pending.add(path.steps(), depth, splices);
         changes.push(Change { path: path.clone(), before, after: edit.value().cloned() });
     }
     // Edits that cancel each other make no change.
@@ -100,7 +93,7 @@ pub(crate) fn apply(document: &Document<'_>, edits: &[Edit]) -> Result<Edited, E
     if changes.len() > 1 && changes.iter().any(moves) && *value == document.value {
         return Ok(Edited { text: format!("{}{}", document.bom, document.text), changes: Vec::new() });
     }
-    let text = splice(&text, &mut pending);
+    let text = pending.apply(&text);
     if !changes.is_empty() {
         let bytes = text.len();
         if bytes > MAX_BYTES {
@@ -108,9 +101,21 @@ pub(crate) fn apply(document: &Document<'_>, edits: &[Edit]) -> Result<Edited, E
         }
         let expected: Vec<&Value> = std::iter::once(&*value).chain(&document.later).collect();
         proof::check(&text, &expected).map_err(|error| duplicate_below(document).unwrap_or(error))?;
+        if has_lines_in_brackets(document) {
+            parse::parse(&text).map_err(|error| Error::Unproven { reason: error.to_string() })?;
+        }
     }
     let text = format!("{}{text}", document.bom);
     Ok(Edited { text, changes })
+}
+
+/// Whether brackets below a key or a dash span lines. The two parsers differ in how deep such lines must be indented,
+/// and a quoted value there may be where a plain one may not.
+fn has_lines_in_brackets(document: &Document<'_>) -> bool {
+    document.tree.nodes.iter().any(|node| {
+        let is_flow = matches!(node.kind, Kind::Map(Shape::Flow, _) | Kind::Seq(Shape::Flow, _));
+        is_flow && !node.in_flow && node.owner.is_some() && document.text[node.start..node.end].contains('\n')
+    })
 }
 
 /// The second parser cannot distinguish two equal keys.
@@ -133,52 +138,10 @@ fn duplicate_below(document: &Document<'_>) -> Option<Error> {
 }
 
 /// Applies the pending splices and parses the new text.
-fn flush<'a>(text: &str, pending: &mut Vec<Pending<'_>>) -> Result<(Cow<'a, str>, Cow<'a, Tree>), Error> {
-    let text = splice(text, pending);
+fn flush<'a>(text: &str, pending: &mut Pending<'_>) -> Result<(Cow<'a, str>, Cow<'a, Tree>), Error> {
+    let text = pending.apply(text);
     let tree = parse::parse(&text).map_err(|error| Error::Unproven { reason: error.to_string() })?;
     Ok((Cow::Owned(text), Cow::Owned(tree)))
-}
-
-fn splice(text: &str, pending: &mut Vec<Pending<'_>>) -> String {
-    let mut all: Vec<Splice> = pending.drain(..).flat_map(|p| p.splices).collect();
-    all.sort_by_key(|s| (s.start, s.end));
-    let mut out = String::with_capacity(text.len() + 256);
-    let mut at = 0;
-    for splice in all {
-        out.push_str(&text[at..splice.start]);
-        out.push_str(&splice.text);
-        at = splice.end;
-    }
-    out.push_str(&text[at..]);
-    out
-}
-
-impl Pending<'_> {
-    /// Whether the place of this edit is no longer known from the current tree.
-    fn disturbs(&self, edit: &Edit, text: &str, tree: &Tree) -> bool {
-        let (ours, theirs) = (self.path.steps(), edit.path().steps());
-        let common = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
-        if common == ours.len() || common == theirs.len() || common > self.depth {
-            return true;
-        }
-        if common < self.depth {
-            return false;
-        }
-        // In the same collection, only edits inside another key of it are independent.
-        let inside = theirs.len() > common + 1 || edit.value().is_some();
-        let node = theirs[..common].iter().try_fold(tree.root, |node, step| {
-            let id = node?;
-            Some(tree.find(text, id, step).map(|i| tree.nodes[id].entries()[i].value))
-        });
-        let known = node.flatten().is_some_and(|id| {
-            matches!(tree.nodes[id].kind, Kind::Map(..)) && tree.find(text, id, &theirs[common]).is_some()
-        });
-        !(inside && known)
-    }
-
-    fn touches(&self, other: &Splice) -> bool {
-        self.splices.iter().any(|s| s.start <= other.end && other.start <= s.end)
-    }
 }
 
 /// The splices of one edit, and the depth of the collection that they change; `None` if nothing changes.

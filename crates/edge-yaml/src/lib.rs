@@ -32,6 +32,7 @@ mod keys;
 mod lines;
 mod parse;
 mod path;
+mod pending;
 mod proof;
 mod raw_value;
 mod remove;

@@ -106,8 +106,18 @@ impl Builder<'_> {
             let parent = &self.tree.nodes[frame.node];
             parent.in_flow || !parent.is_block_collection()
         });
-        let mut node =
-            Node { kind: Kind::Alias(None), after, props_end, start, end: start, anchor, tagged, in_flow, weight: 1 };
+        let mut node = Node {
+            kind: Kind::Alias(None),
+            after,
+            props_end,
+            start,
+            end: start,
+            anchor,
+            tagged,
+            in_flow,
+            weight: 1,
+            owner: None,
+        };
         match event {
             Event::Alias(target) => {
                 node.end = self.offsets.byte(span.end.index());
@@ -212,7 +222,11 @@ impl Builder<'_> {
         if let Some((start, key, marked)) = frame.entry.take() {
             let entry = Entry { start, key, marked, value: id };
             match &mut self.tree.nodes[frame.node].kind {
-                Kind::Seq(_, entries) | Kind::Map(_, entries) => entries.push(entry),
+                Kind::Seq(_, entries) | Kind::Map(_, entries) => {
+                    let index = entries.len();
+                    entries.push(entry);
+                    self.tree.nodes[id].owner = Some((frame.node, index));
+                }
                 _ => {}
             }
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// One step down.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Step {
     /// Into a mapping, by key.
     Key(String),

@@ -14,11 +14,11 @@ pub(crate) fn value(source: Source<'_>, owner: Id, index: usize, value: &Value) 
         let reason = "a key has no colon; write it as \"key: value\" first";
         return Err(Error::refused(source.text, entry.start, reason));
     }
-    let column = tree::column(source.text, entry.start);
-    let source = source.settled(tree::line_end(source.text, node.end), column);
     if node.in_flow {
         return in_flow(source, owner, node, value);
     }
+    let column = tree::column(source.text, entry.start);
+    let source = source.settled(tree::line_end(source.text, node.end), column);
     if let Kind::Scalar(Scalar::Block(block)) = node.kind {
         return over_block_scalar(source, owner, entry, block, value);
     }

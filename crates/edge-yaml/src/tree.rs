@@ -80,6 +80,8 @@ pub(crate) struct Node {
     pub(crate) in_flow: bool,
     /// Nodes in it, aliases expanded.
     pub(crate) weight: usize,
+    /// The collection and the entry that hold it; none for the root.
+    pub(crate) owner: Option<(Id, usize)>,
 }
 
 impl Node {
@@ -256,11 +258,7 @@ pub(crate) fn skip_trivia(text: &str, mut offset: usize) -> usize {
 impl Tree {
     /// The collection and the entry that hold a node.
     pub(crate) fn owner(&self, node: Id) -> Option<(Id, usize)> {
-        // A parent has a smaller number than its children.
-        (0..node).rev().find_map(|id| {
-            let index = self.nodes[id].entries().iter().position(|e| e.value == node)?;
-            Some((id, index))
-        })
+        self.nodes[node].owner
     }
 
     /// The steps from the root to a node.

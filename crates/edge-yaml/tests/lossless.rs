@@ -197,6 +197,20 @@ fn brackets_stay_brackets() {
 }
 
 #[test]
+fn lines_in_brackets_that_only_a_quoted_value_may_begin_are_refused() {
+    refused("a:\n  b: {c:\n  'x', d: 1}\n", &["a.b.c=7"], "the indentation does not match");
+    case("a:\n  b: {c:\n  'x', d: 1}\n", &["a.b.d=2"], "a:\n  b: {c:\n  'x', d: 2}\n");
+    case("a:\n  b: {c:\n   'x', d: 1}\n", &["a.b.c=7"], "a:\n  b: {c:\n   7, d: 1}\n");
+}
+
+#[test]
+fn edits_of_many_entries_are_independent_of_each_other() {
+    case("- [a]\n- [b]\n", &["[0][1]=c", "[1][1]=d"], "- [a, c]\n- [b, d]\n");
+    case("a: {b: 1}\nc: 1\n", &["a.b=2", "c=2", "a.d=3", "-c"], "a: {b: 2, d: 3}\n");
+    case("a:\n- b\n", &["a[1]=c", "a[2]=d", "a[0]=e"], "a:\n- e\n- c\n- d\n");
+}
+
+#[test]
 fn whole_nodes_are_replaced() {
     case("a:\n  b: 1 # c\n  d: 2 # e\nf: 3\n", &["a=1"], "a: 1\nf: 3\n");
     case("a: # k\n  b: 1\nf: 3\n", &["a={x: 1, z: 2}"], "a: # k\n  x: 1\n  z: 2\nf: 3\n");

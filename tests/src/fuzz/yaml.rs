@@ -76,6 +76,11 @@ fn read(data: &[u8]) {
     if let Ok(document) = Document::parse(&text) {
         let _ = (document.duplicates(), document.rewritten(), document.refused_version());
         let _ = edge_yaml::refused_by_go(&document.as_go());
+        // As many edits as the list has items.
+        let items = document.value().get("a").and_then(Value::as_sequence).map_or(0, Vec::len);
+        let path = |index| Path::new(vec![Step::Key("a".to_owned()), Step::Index(index)]);
+        let edits = (0..items).filter_map(path).map(|path| Edit::Set { path, value: Value::from(7) });
+        let _ = document.apply(&edits.collect::<Vec<_>>());
     }
 }
 

@@ -22,7 +22,7 @@ const ONE_INPUT: Duration = Duration::from_secs(2);
 const MEMORY: u64 = 2 << 30;
 /// Growing inputs end at this length, or when one has taken this long.
 const LONGEST: usize = 1 << 18;
-const LONG: Duration = Duration::from_millis(150);
+const LONG: Duration = Duration::from_millis(400);
 /// Shorter times are not compared: the clock's resolution and a cold cache have more effect.
 const SHORT: Duration = Duration::from_millis(25);
 
