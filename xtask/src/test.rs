@@ -102,6 +102,8 @@ struct Outcome {
 
 /// How much of a failed suite's log the terminal gets.
 const SHOWN_LINES: usize = 60;
+/// The same once more, after all suites.
+const SHOWN_AT_THE_END: usize = 12;
 /// How many of the slowest tests are named.
 const SLOWEST: usize = 10;
 
@@ -135,7 +137,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let (beside, in_turn): (Vec<&Suite>, Vec<&Suite>) =
         selected.into_iter().partition(|suite| suite.place == Place::Beside);
     let (sender, events) = mpsc::channel();
-    let (total, notes) = std::thread::scope(|scope| {
+    let Reported { total, notes, failures } = std::thread::scope(|scope| {
         let beside = beside.into_iter().map(|suite| vec![suite]);
         for lane in std::iter::once(in_turn).chain(beside) {
             let (sender, context) = (sender.clone(), &context);
@@ -153,6 +155,11 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         println!("hint: {line}");
     }
     print!("{}", total.slowest(SLOWEST));
+    // Again, as the suites that ran after it may have printed thousands of lines.
+    for (line, log) in failures {
+        println!("failed: {line}");
+        print!("{}", ending(&log, SHOWN_AT_THE_END));
+    }
     let skips_fail = in_ci() && total.skipped > 0;
     if skips_fail {
         println!("CI is set: a skip is a failure");
@@ -171,27 +178,38 @@ fn run_suite(suite: &Suite, context: &SuiteContext<'_>, events: &Sender<Event>) 
     let _ = events.send(Event::Ended { name: suite.name, log, outcome, seconds });
 }
 
-/// Prints progress until all suites have ended; the total of their tests, and their notes.
-fn report(events: &mpsc::Receiver<Event>) -> (Tally, Vec<String>) {
-    let (mut total, mut notes, mut progress) = (Tally::default(), Vec::new(), Progress::new());
+/// What all suites together have reported.
+#[derive(Default)]
+struct Reported {
+    total: Tally,
+    notes: Vec<String>,
+    /// The line and the log of each suite that has failed.
+    failures: Vec<(String, PathBuf)>,
+}
+
+/// Prints progress until all suites have ended.
+fn report(events: &mpsc::Receiver<Event>) -> Reported {
+    let (mut reported, mut progress) = (Reported::default(), Progress::new());
     loop {
         match events.recv_timeout(TICK) {
             Ok(Event::Started(suite)) => progress.started(suite),
             Ok(Event::Ended { name, log, outcome, seconds }) => {
                 progress.ended(name);
-                println!("{name}: {} ({seconds:.1} s)", outcome.tally);
+                let line = format!("{name}: {} ({seconds:.1} s)", outcome.tally);
+                println!("{line}");
                 if outcome.tally.failed > 0 {
-                    print!("{}", ending(&log));
+                    print!("{}", ending(&log, SHOWN_LINES));
+                    reported.failures.push((line, log));
                 }
                 for (test, reason) in &outcome.tally.reasons {
                     let place = if test == name { String::new() } else { format!("{name}: ") };
-                    notes.push(format!("skipped {place}{test}: {reason}"));
+                    reported.notes.push(format!("skipped {place}{test}: {reason}"));
                 }
-                notes.extend(outcome.notes.iter().map(|note| format!("note: {note}")));
-                total.add(&outcome.tally);
+                reported.notes.extend(outcome.notes.iter().map(|note| format!("note: {note}")));
+                reported.total.add(&outcome.tally);
             }
             Err(RecvTimeoutError::Timeout) => progress.tick(),
-            Err(RecvTimeoutError::Disconnected) => return (total, notes),
+            Err(RecvTimeoutError::Disconnected) => return reported,
         }
     }
 }
@@ -246,18 +264,19 @@ fn in_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| !value.is_empty())
 }
 
-fn ending(log: &Path) -> String {
+/// The lines of a log that explain a failure, at most so many.
+fn ending(log: &Path, most: usize) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let mut shown = format!("  from {}:\n", log.display());
-    for line in relevant(&text.lines().collect::<Vec<_>>()) {
+    for line in relevant(&text.lines().collect::<Vec<_>>(), most) {
         shown.push_str(&format!("  | {line}\n"));
     }
     shown
 }
 
 /// The lines that explain a failure: the failed tests, wherever they are in the log; else its last lines.
-fn relevant<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+fn relevant<'a>(lines: &[&'a str], most: usize) -> Vec<&'a str> {
     let mut found = Vec::new();
     let mut inside = false;
     for line in lines {
@@ -269,7 +288,7 @@ fn relevant<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     if found.is_empty() {
         found = lines.to_vec();
     }
-    let from = found.len().saturating_sub(SHOWN_LINES);
+    let from = found.len().saturating_sub(most);
     found.split_off(from)
 }
 
@@ -290,7 +309,7 @@ mod tests {
         let log = ["running 2 tests", "", "failures:", "", "---- one stdout ----", "wrong", "test result: FAILED. 1"];
         let mut lines = log.to_vec();
         lines.extend(["test result: ok. 3 passed"; 2 * SHOWN_LINES]);
-        assert_eq!(relevant(&lines), ["failures:", "---- one stdout ----", "wrong"]);
+        assert_eq!(relevant(&lines, SHOWN_LINES), ["failures:", "---- one stdout ----", "wrong"]);
     }
 
     #[test]
@@ -306,6 +325,6 @@ mod tests {
     #[test]
     fn end_of_the_log_is_shown_where_no_test_failed() {
         let lines = ["line"; 2 * SHOWN_LINES];
-        assert_eq!(relevant(&lines).len(), SHOWN_LINES);
+        assert_eq!(relevant(&lines, SHOWN_LINES).len(), SHOWN_LINES);
     }
 }
