@@ -1,6 +1,7 @@
 //! What is read once, before the first phase: configurations and units are removed by later phases.
 
 use edge_host::{Host, Result};
+use edge_systemd::{Scope, Units};
 
 use crate::creator::{Creators, Keeper};
 use crate::item::{Fate, Item};
@@ -27,10 +28,11 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn read(host: &Host, request: Request) -> Result<Context> {
         let ownership = Ownership::read(&host.root)?;
-        let renamed = Renamed::read(host, &ownership)?;
-        let creators = Creators::read(host, &renamed)?;
+        let units = Units::read(&host.root, Scope::Now)?;
+        let renamed = Renamed::read(host, &units, &ownership)?;
+        let creators = Creators::read(host, &units, &renamed)?;
         ownership.check(&creators)?;
-        let roots = Roots::read(host, &renamed)?;
+        let roots = Roots::read(host, &units, &renamed);
         let networks = Networks::read(host, &ownership)?;
         let context = Context { request, ownership, creators, renamed, roots, networks, pods_remain: false };
         phases::check(&context)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use edge_host::{Error, Host, Result, processes};
-use edge_systemd::{Scope, Units};
+use edge_systemd::Units;
 use serde::Deserialize;
 
 use crate::phases::Renamed;
@@ -91,11 +91,10 @@ impl Creators {
     /// Reads which are present.
     ///
     /// Errors: units that cannot be read; built-in data that is not valid.
-    pub(crate) fn read(host: &Host, renamed: &[Renamed]) -> Result<Creators> {
+    pub(crate) fn read(host: &Host, units: &Units<'_>, renamed: &[Renamed]) -> Result<Creators> {
         let known: BTreeMap<Creator, Known> = toml_edit::de::from_str(DATA)
             .map_err(|error| Error::failed(format!("cannot read the built-in data creators: {error}")))?;
         let mut present = BTreeMap::new();
-        let units = Units::read(&host.root, Scope::Now)?;
         let running: Vec<String> = if host.root.is_live() {
             let all = processes(&host.root)?;
             let names = all.iter().filter_map(|process| Some(process.executable()?.file_name()?.to_str()?.to_owned()));

@@ -12,7 +12,7 @@ pub(crate) use self::kubeedge::configs;
 use std::path::{Component, Path, PathBuf};
 
 use edge_host::{Error, Exit, Host, Result};
-use edge_systemd::{Scope, Units, Word};
+use edge_systemd::{Units, Word};
 
 use crate::creator::Creator;
 use crate::phases::Renamed;
@@ -85,13 +85,12 @@ pub(crate) struct Roots {
 }
 
 impl Roots {
-    pub(crate) fn read(host: &Host, renamed: &[Renamed]) -> Result<Roots> {
+    pub(crate) fn read(host: &Host, units: &Units<'_>, renamed: &[Renamed]) -> Roots {
         let mut roots = Roots::default();
-        let units = Units::read(&host.root, Scope::Now)?;
-        kubelet::read(host, &units, renamed, &mut roots);
-        kubeedge::read(host, &units, renamed, &mut roots);
-        runtime::read(host, &units, &mut roots);
-        Ok(roots)
+        kubelet::read(host, units, renamed, &mut roots);
+        kubeedge::read(host, units, renamed, &mut roots);
+        runtime::read(host, units, &mut roots);
+        roots
     }
 
     /// Errors: a configuration that exists could not be read (exit 4). A phase that depends on what it names calls this.

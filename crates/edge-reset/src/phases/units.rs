@@ -63,7 +63,7 @@ pub(crate) fn read(host: &Host, context: &Context) -> Result<Option<Box<dyn Phas
     for unit in all {
         facts.add(host, context, unit, &states);
     }
-    for (file, program, version) in Renamed::unclear(host, context)? {
+    for (file, program, version) in Renamed::unclear(host, &units, context)? {
         facts.items.push(unclear(&file, &program, &version));
     }
     if let Some((item, variables)) = environment::read(is_live, context)? {

@@ -7,10 +7,11 @@ use serde::Deserialize;
 
 use super::finder::{Finder, Order, Removal};
 use super::place::{are_names, is_plain};
-use super::proof::{Programs, Proof};
+use super::proof::Proof;
 use crate::context::Context;
 use crate::item::Fate;
 use crate::ownership::{Row, Tier};
+use crate::phases::units::package::Packages;
 use crate::request::Also;
 
 const KIND: &str = "file";
@@ -44,11 +45,11 @@ pub(super) fn check(context: &Context) -> Result<()> {
 
 pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
     let rows: Vec<Row<Known>> = finder.context.ownership.rows("entry")?;
-    let mut programs = Programs::default();
+    let mut packages = Packages::default();
     for row in &rows {
         for path in paths(finder, &row.own)? {
             let Some(inode) = finder.inode(&path)? else { continue };
-            let Some(proof) = row.own.proof.of_entry(finder, &mut programs, &path)? else { continue };
+            let Some(proof) = row.own.proof.of_entry(finder, &mut packages, &path)? else { continue };
             let mut item = finder.item(&path, KIND, inode, &row.entry);
             item.proofs.push(proof);
             let missing = row.own.also.filter(|also| !finder.context.request.has_also(*also));

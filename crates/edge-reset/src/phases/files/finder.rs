@@ -4,9 +4,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use edge_host::action::RemoveTree;
 use edge_host::{Host, Inode, Mode, Orphan, Result, TreeMount, orphans, quoted};
+use edge_systemd::{Scope, Units};
 
 use super::place::Places;
 use crate::context::Context;
@@ -14,6 +16,7 @@ use crate::item::{Fate, Item};
 use crate::ownership::Entry;
 use crate::phase::Phase;
 use crate::phases;
+use crate::phases::units::owned::{self, OwnedUnit};
 
 const DIRECTORY: &str = "directory";
 /// Not available in an image.
@@ -49,6 +52,8 @@ pub(super) struct Finder<'a> {
     pub(super) host: &'a Host,
     pub(super) context: &'a Context,
     pub(super) places: Places<'a>,
+    /// The units of the data.
+    pub(super) units: Rc<[OwnedUnit]>,
     removals: Vec<Removal>,
     kept: Vec<(PathBuf, Item)>,
     /// What is kept only for now, and what to do.
@@ -63,10 +68,13 @@ pub(super) struct Finder<'a> {
 
 impl<'a> Finder<'a> {
     pub(super) fn new(host: &'a Host, context: &'a Context) -> Result<Finder<'a>> {
+        let units = Units::read(&host.root, Scope::Now)?;
+        let owned = owned::read(host, context, &units)?;
         Ok(Finder {
             host,
             context,
-            places: Places::read(host)?,
+            places: Places::read(host, units)?,
+            units: owned.into(),
             removals: Vec::new(),
             kept: Vec::new(),
             until: HashMap::new(),

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{EntryKind, Result, ResultExt};
 use edge_kubeedge::{Kind, kind_of};
-use edge_systemd::{Scope, Units};
 
 use super::finder::{Finder, Order, Removal};
 use super::proof::Proof;
 use crate::configuration::Configuration;
 use crate::ownership::{Entry, Tier};
-use crate::phases::units::owned::{self, Standing};
+use crate::phases::units::owned::Standing;
 use crate::phases::units::package::Packages;
 use crate::roots::{FileKind, RootFile};
 
@@ -41,12 +40,9 @@ pub(super) fn read(finder: &mut Finder<'_>) -> Result<()> {
 
 /// The program of a unit that goes, where no directory of programs has it.
 fn programs(finder: &mut Finder<'_>) -> Result<()> {
-    let units = Units::read(&finder.host.root, Scope::Now)?;
     let mut packages = Packages::default();
-    for unit in owned::read(finder.host, finder.context, &units)? {
-        let Some(path) = unit.program.filter(|path| unit.standing == Standing::Owned && !finder.removes(path)) else {
-            continue;
-        };
+    for unit in finder.units.clone().iter().filter(|unit| unit.standing == Standing::Owned) {
+        let Some(path) = unit.program.clone().filter(|path| !finder.removes(path)) else { continue };
         let Some(inode) = finder.inode(&path)? else { continue };
         let of_kubeedge = Proof::KubeedgeProgram.of_program(finder.host, &path).ok().flatten();
         let Some(proof) = of_kubeedge.or_else(|| Proof::K3sProgram.of_program(finder.host, &path).ok().flatten())

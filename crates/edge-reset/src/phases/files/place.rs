@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 use edge_host::{EntryKind, Host, Mounts, Pattern, Result, TreeMount, is_trash};
-use edge_systemd::{Scope, Units};
+use edge_systemd::Units;
 
 const FSTAB: &str = "/etc/fstab";
 /// Where the journal of this utility is.
@@ -81,14 +81,9 @@ pub(super) struct Places<'h> {
 }
 
 impl<'h> Places<'h> {
-    pub(super) fn read(host: &'h Host) -> Result<Places<'h>> {
+    pub(super) fn read(host: &'h Host, units: Units<'h>) -> Result<Places<'h>> {
         let fstab = host.root.read(Path::new(FSTAB))?.unwrap_or_default();
-        Ok(Places {
-            host,
-            mounts: Mounts::read()?,
-            fstab: mount_points(&fstab),
-            units: Units::read(&host.root, Scope::Now)?,
-        })
+        Ok(Places { host, mounts: Mounts::read()?, fstab: mount_points(&fstab), units })
     }
 
     /// Why a directory itself stays and only what is in it goes.

@@ -1,18 +1,16 @@
 //! Proofs that need more than a name.
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use edge_host::{EntryKind, Host, Program, Result, ResultExt, State};
 use edge_kubeedge::program;
-use edge_systemd::{Scope, Units};
 use edge_yaml::Value;
 use serde::Deserialize;
 
 use super::finder::Finder;
-use crate::phases::units::owned::{self, Standing};
+use crate::phases::units::owned::{OwnedUnit, Standing};
 use crate::phases::units::package::Packages;
 
 /// Where the links of /var/log/containers point.
@@ -52,13 +50,6 @@ pub(super) enum Proof {
     K3sText,
 }
 
-/// The programs that proven units run, read once.
-#[derive(Debug, Default)]
-pub(super) struct Programs {
-    of_units: Option<HashMap<PathBuf, String>>,
-    packages: Packages,
-}
-
 impl Proof {
     /// Whether one of the entries of a directory is what its creators make.
     pub(super) fn of_child(self, host: &Host, path: &Path) -> Result<bool> {
@@ -77,7 +68,7 @@ impl Proof {
     }
 
     /// What proves an entry; none if nothing does.
-    pub(super) fn of_entry(self, finder: &Finder<'_>, programs: &mut Programs, path: &Path) -> Result<Option<String>> {
+    pub(super) fn of_entry(self, finder: &Finder<'_>, packages: &mut Packages, path: &Path) -> Result<Option<String>> {
         let root = &finder.host.root;
         let is_file = |state: &State| matches!(state, State::File { .. });
         let found = root.find_large(path)?.state;
@@ -94,11 +85,13 @@ impl Proof {
             },
             Proof::K3sText if is_file(&found) => contains_early(finder.host, path)?.then(|| "it names k3s".to_owned()),
             Proof::KubeedgeProgram | Proof::K3sProgram if is_file(&found) => {
-                if programs.packages.own(finder.host, path)? {
+                if packages.own(finder.host, path)? {
                     return Ok(None);
                 }
-                if let Some(unit) = programs.of_units(finder)?.get(path) {
-                    return Ok(Some(format!("{unit} runs it")));
+                let runs_it =
+                    |unit: &&OwnedUnit| unit.program.as_deref() == Some(path) && unit.standing == Standing::Owned;
+                if let Some(unit) = finder.units.iter().find(runs_it) {
+                    return Ok(Some(format!("{} runs it", unit.name)));
                 }
                 self.of_program(finder.host, path)?
             }
@@ -118,18 +111,6 @@ impl Proof {
             return Ok(None);
         }
         Ok(contains(file, K3S_MODULE).on("read", &shown)?.then(|| "a program of k3s".to_owned()))
-    }
-}
-
-impl Programs {
-    fn of_units(&mut self, finder: &Finder<'_>) -> Result<&HashMap<PathBuf, String>> {
-        if self.of_units.is_none() {
-            let units = Units::read(&finder.host.root, Scope::Now)?;
-            let all = owned::read(finder.host, finder.context, &units)?;
-            let owned = all.into_iter().filter(|unit| unit.standing == Standing::Owned);
-            self.of_units = Some(owned.filter_map(|unit| Some((unit.program?, unit.name))).collect());
-        }
-        Ok(self.of_units.get_or_insert_default())
     }
 }
 

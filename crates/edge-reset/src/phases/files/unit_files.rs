@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use edge_host::{EntryKind, Result, is_trash};
-use edge_systemd::{Scope, Units, is_running, systemctl};
+use edge_systemd::{is_running, systemctl};
 
 use super::UnitState;
 use super::finder::{Finder, Order, Removal};
 use crate::item::{Fate, Item};
 use crate::ownership::Tier;
 use crate::phase::Phase;
-use crate::phases::units::owned::{self, OwnedUnit, Standing};
+use crate::phases::units::owned::{OwnedUnit, Standing};
 
 const KIND: &str = "unit";
 /// How a drop-in of edge-conf begins, and what reverts it.
@@ -20,14 +20,13 @@ const EDGE_CONF_UNDO: &str = "edge-conf undo";
 
 /// Adds them; returns the state of each unit, by item, and units that are only left as failed.
 pub(super) fn read(finder: &mut Finder<'_>) -> Result<(HashMap<String, UnitState>, Vec<Item>)> {
-    let units = Units::read(&finder.host.root, Scope::Now)?;
     let is_live = is_running(&finder.host.root)?;
     let (mut states, mut lost) = (HashMap::new(), Vec::new());
-    for unit in owned::read(finder.host, finder.context, &units)? {
+    for unit in finder.units.clone().iter() {
         if unit.row.entry.tier != Tier::Removed || !matches!(unit.standing, Standing::Owned | Standing::Absent) {
             continue;
         }
-        let mut paths = dropins(finder, &unit)?;
+        let mut paths = dropins(finder, unit)?;
         if let Some(file) = &unit.file {
             paths.insert(0, file.path.clone());
         }

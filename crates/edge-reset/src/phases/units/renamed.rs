@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use edge_host::{Host, Result, State};
 use edge_kubeedge::paths::PROGRAM_DIRS;
 use edge_kubeedge::program::from_elf;
-use edge_systemd::{ADMIN_UNITS, Command, Scope, UnitFile, Units};
+use edge_systemd::{ADMIN_UNITS, Command, UnitFile, Units};
 
 use super::owned::Known;
 use super::package::Packages;
@@ -35,12 +35,12 @@ impl Renamed {
     /// Those of the administrator: a distribution does not rename its units.
     ///
     /// Errors: units that cannot be read.
-    pub(crate) fn read(host: &Host, ownership: &Ownership) -> Result<Vec<Renamed>> {
+    pub(crate) fn read(host: &Host, units: &Units<'_>, ownership: &Ownership) -> Result<Vec<Renamed>> {
         let rows: Vec<Row<Known>> = ownership.rows("unit")?;
         let usual = |name: &String| rows.iter().any(|row| row.own.names.contains(name));
         let mut packages = Packages::default();
         let mut found = Vec::new();
-        for (file, commands) in admins_services(host, usual)? {
+        for (file, commands) in admins_services(units, usual)? {
             let of = |row: &&Row<Known>| {
                 row.entry.tier == Tier::Removed
                     && row.own.also.is_none()
@@ -60,13 +60,17 @@ impl Renamed {
     /// named. Those of a distribution run its own programs.
     ///
     /// Errors: units that cannot be read.
-    pub(super) fn unclear(host: &Host, context: &Context) -> Result<Vec<(UnitFile, PathBuf, String)>> {
+    pub(super) fn unclear(
+        host: &Host,
+        units: &Units<'_>,
+        context: &Context,
+    ) -> Result<Vec<(UnitFile, PathBuf, String)>> {
         let rows: Vec<Row<Known>> = context.ownership.rows("unit")?;
         let usual = |name: &String| {
             rows.iter().any(|row| row.own.names.contains(name)) || context.renamed.iter().any(|unit| unit.name == *name)
         };
         let mut found = Vec::new();
-        for (file, commands) in admins_services(host, usual)? {
+        for (file, commands) in admins_services(units, usual)? {
             let programs = commands.iter().filter_map(|command| command.argv.first().map(PathBuf::from));
             let is_distributions = |program: &Path| DISTRIBUTION.iter().any(|dir| program.starts_with(dir));
             let is_keadm = |program: &Path| program.file_name().is_some_and(|name| name == KEADM);
@@ -94,8 +98,7 @@ impl Renamed {
 /// The services of the administrator that are not called as `usual` says, and what they run.
 ///
 /// Errors: units that cannot be read.
-fn admins_services(host: &Host, usual: impl Fn(&String) -> bool) -> Result<Vec<(UnitFile, Vec<Command>)>> {
-    let units = Units::read(&host.root, Scope::Now)?;
+fn admins_services(units: &Units<'_>, usual: impl Fn(&String) -> bool) -> Result<Vec<(UnitFile, Vec<Command>)>> {
     let mut found = Vec::new();
     let names = units.names_in(Path::new(ADMIN_UNITS), SERVICE).into_iter();
     for name in names.filter(|name| !usual(name) && !name.contains('@')) {
