@@ -15,7 +15,8 @@ pub fn words(rule: &str) -> impl Iterator<Item = Cow<'_, str>> {
             return None;
         }
         let Some(quoted) = rest.strip_prefix('"') else {
-            let end = rest.find(' ').unwrap_or(rest.len());
+            // Words are short: a search that prepares itself takes longer.
+            let end = rest.bytes().position(|byte| byte == b' ').unwrap_or(rest.len());
             let (word, after) = rest.split_at(end);
             rest = after;
             return Some(Cow::Borrowed(word));

@@ -2,8 +2,9 @@
 //!
 //! A shape is narrower than a prefix, so that a name that another program chose is not taken for one of these.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Bound;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -170,14 +171,13 @@ impl From<Pattern> for String {
 #[derive(Debug, Clone)]
 pub struct PatternMap<T> {
     exact: HashMap<String, T>,
-    shapes: HashMap<String, Vec<(Pattern, T)>>,
-    /// The lengths of the fronts of `shapes`.
-    lengths: BTreeSet<usize>,
+    /// By the text before the first placeholder.
+    shapes: BTreeMap<Vec<u8>, Vec<(Pattern, T)>>,
 }
 
 impl<T> Default for PatternMap<T> {
     fn default() -> PatternMap<T> {
-        PatternMap { exact: HashMap::new(), shapes: HashMap::new(), lengths: BTreeSet::new() }
+        PatternMap { exact: HashMap::new(), shapes: BTreeMap::new() }
     }
 }
 
@@ -187,20 +187,33 @@ impl<T> PatternMap<T> {
         if pattern.is_exact() {
             self.exact.entry(pattern.front).or_insert(value);
         } else {
-            self.lengths.insert(pattern.front.len());
-            self.shapes.entry(pattern.front.clone()).or_default().push((pattern, value));
+            self.shapes.entry(pattern.front.clone().into_bytes()).or_default().push((pattern, value));
         }
     }
 
     /// The value for a name: of its exact pattern, else of the one with the longest text before its first placeholder.
     pub fn get(&self, name: &str) -> Option<&T> {
-        let shape = |length: &usize| {
-            let front = name.get(..*length)?;
-            let rest = name.get(*length..)?;
-            let (_, value) = self.shapes.get(front)?.iter().find(|(pattern, _)| pattern.matches_rest(rest))?;
-            Some(value)
-        };
-        self.exact.get(name).or_else(|| self.lengths.iter().rev().find_map(shape))
+        self.exact.get(name).or_else(|| self.shape_of(name))
+    }
+
+    fn shape_of(&self, name: &str) -> Option<&T> {
+        // The longest of the fronts that `name` begins with is the last one before it in order, or it begins with what
+        // both have in common.
+        let mut bound = name.as_bytes();
+        loop {
+            let range = (Bound::Unbounded, Bound::Included(bound));
+            let (front, all) = self.shapes.range::<[u8], _>(range).next_back()?;
+            let common = front.iter().zip(bound).take_while(|(one, other)| one == other).count();
+            if common < front.len() {
+                bound = &bound[..common];
+                continue;
+            }
+            let rest = name.get(common..)?;
+            if let Some((_, value)) = all.iter().find(|(pattern, _)| pattern.matches_rest(rest)) {
+                return Some(value);
+            }
+            bound = &bound[..common.checked_sub(1)?];
+        }
     }
 
     /// Whether nothing was added.

@@ -77,7 +77,14 @@ pub(super) fn foreign<'t>(table: &Table<'t>, removed: &[String], data: &Data) ->
         let target = rule.target();
         target.is_some_and(|target| data.chains.get(&target).is_some_and(|chain| chain.like.fate == Fate::Remove))
     };
-    let is_foreign = |rule: &&Rule<'t>| contents.get(rule.chain).is_some_and(|own| !jumps(rule) && !own.has(rule));
+    // iptables-save prints the rules of a chain together.
+    let (mut last, mut own) = ("", None);
+    let is_foreign = |rule: &&Rule<'t>| {
+        if rule.chain != last {
+            (last, own) = (rule.chain, contents.get(rule.chain).copied());
+        }
+        own.is_some_and(|own| !jumps(rule) && !own.has(rule))
+    };
     table.rules().filter(is_foreign).map(|rule| (rule.chain, rule.text)).collect()
 }
 

@@ -75,32 +75,36 @@ pub(super) fn sort(
     let mut going: HashSet<&str> = HashSet::new();
     for chain in table.chains().filter(|chain| chain.is_made()) {
         let Some(rule) = data.chains.get(chain.name) else { continue };
-        let like = rule.like.clone();
+        let like = &rule.like;
         if like.fate == Fate::Remove && rule.own.by_network {
             let network = networks.get(chain.name).map(String::as_str).or_else(|| pods.of_chain(chain.name));
             match network.map(|network| (network, pods.network(network))) {
                 Some((network, Whose::Pods)) => sorted.proofs.insert(format!("comments of network {network}")),
                 Some((_, Whose::Others(owner))) => {
-                    sorted.kept.add(like.kept(owner), chain.name);
+                    sorted.kept.add(like.clone().kept(owner), chain.name);
                     continue;
                 }
                 Some((network, Whose::Unknown)) => {
                     let why = format!("no configuration of pods names their network {network:?}");
-                    sorted.kept.add(like.kept(why), chain.name);
+                    sorted.kept.add(like.clone().kept(why), chain.name);
                     continue;
                 }
                 None => {
-                    sorted.kept.add(like.kept("nothing says for which network they are"), chain.name);
+                    sorted.kept.add(like.clone().kept("nothing says for which network they are"), chain.name);
                     continue;
                 }
             };
         } else if like.fate == Fate::Remove {
             sorted.proofs.insert("names of chains".to_owned());
         } else {
-            sorted.kept.add(like, chain.name);
+            sorted.kept.add(like.clone(), chain.name);
             continue;
         }
-        sorted.creators.extend(like.creators);
+        for creator in &like.creators {
+            if !sorted.creators.contains(creator) {
+                sorted.creators.insert(creator.clone());
+            }
+        }
         going.insert(chain.name);
         sorted.owner.chains.push(Name::Exactly(chain.name.to_owned()));
     }
