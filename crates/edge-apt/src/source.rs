@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Result, Root, shown_url};
+use edge_host::{Error, Result, ResultExt, Root, shown_url};
 
 use crate::openpgp::Fingerprint;
 use crate::version::Version;
@@ -49,6 +49,15 @@ pub enum KeyFrom {
     Url(String),
     /// These bytes.
     Bytes(Vec<u8>),
+}
+
+impl KeyFrom {
+    /// The bytes of a file that the user named; a path of the caller.
+    pub fn read(path: &Path) -> Result<KeyFrom> {
+        let absolute = std::path::absolute(path).on("read", path)?;
+        let bytes = Root::live()?.read(&absolute)?;
+        bytes.map(KeyFrom::Bytes).ok_or_else(|| Error::cannot("read", path, "it does not exist"))
+    }
 }
 
 impl Source {

@@ -1,17 +1,15 @@
 //! Installs and removes CRI-O as a package, through edge-apt.
 
-use std::path::Path;
 use std::time::Duration;
 
 use edge_apt::{
     Fingerprint, KeyFrom, Layout, Offline, PackageName, PackageRequest, Pin, Removal, Source, Stream, VersionRequest,
 };
-use edge_host::{Error, Host, Mode, Result, ResultExt, Root};
+use edge_host::{Error, Host, Mode, Result};
 
 use crate::catalog;
 use crate::cli::InstallArgs;
 use crate::resolve::Offer;
-use crate::version::Version;
 
 /// The name of its files in sources.list.d, keyrings and preferences.d, without extension.
 const NAME: &str = "cri-o";
@@ -25,12 +23,6 @@ pub(crate) fn installed(host: &Host) -> Result<Option<String>> {
     Ok(status.version_of(&package()?).map(ToString::to_string))
 }
 
-/// The release of CRI-O in a package version: 1.34.2 for `1.34.2-1.1` or `100:1.34.2-1`.
-pub(crate) fn release_of(version: &str) -> Option<Version> {
-    let upstream = version.split_once(':').map_or(version, |(_, rest)| rest);
-    upstream.split(['-', '~', '+']).next()?.parse().ok()
-}
-
 /// Installs the package. Returns whether a dry run could not determine all changes.
 pub(crate) fn install(host: &mut Host, args: &InstallArgs, offer: Option<&Offer>) -> Result<bool> {
     let version = Stream::parse(&args.version.to_string())?;
@@ -39,7 +31,7 @@ pub(crate) fn install(host: &mut Host, args: &InstallArgs, offer: Option<&Offer>
         pin: offer.map(|_| Pin {
             name: NAME.to_owned(),
             package: NAME.to_owned(),
-            pin: format!("version {version}{}", if args.version.patch.is_some() { "-*" } else { ".*" }),
+            pin: args.version.pin(),
             priority: PRIORITY,
         }),
         packages: vec![PackageRequest { name: package()?, version: VersionRequest::Stream(version) }],
@@ -55,7 +47,7 @@ pub(crate) fn install(host: &mut Host, args: &InstallArgs, offer: Option<&Offer>
 fn source(args: &InstallArgs, offer: &Offer) -> Result<Source> {
     let fingerprint = args.fingerprint.as_deref().or(offer.fingerprint.as_deref()).unwrap_or_default();
     let key = match (&args.key, &offer.key) {
-        (Some(file), _) => KeyFrom::Bytes(read_key(file)?),
+        (Some(file), _) => KeyFrom::read(file)?,
         (None, Some(url)) => KeyFrom::Url(url.clone()),
         (None, None) => {
             return Err(Error::usage("cannot add the repository: its key is unknown")
@@ -69,12 +61,6 @@ fn source(args: &InstallArgs, offer: &Offer) -> Result<Source> {
         key,
         fingerprints: vec![Fingerprint::parse(fingerprint)?],
     })
-}
-
-/// Reads a file that the user named.
-fn read_key(path: &Path) -> Result<Vec<u8>> {
-    let absolute = std::path::absolute(path).on("read", path)?;
-    Root::live()?.read(&absolute)?.ok_or_else(|| Error::cannot("read", path, "it does not exist"))
 }
 
 /// Removes the package, its repository and its pin, after waiting for other processes that use apt.
@@ -101,18 +87,4 @@ pub(crate) fn before_undo(host: &mut Host) -> Result<()> {
 
 fn package() -> Result<PackageName> {
     PackageName::parse(&catalog::sources()?.apt.package)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn release_of_reads_a_package_version() {
-        let of = |text: &str| release_of(text).map(|version| version.to_string());
-        for text in ["1.34.2-1.1", "100:1.34.2-1", "1.34.2", "1.34.2~rc1-1", "1.34.2+ds1-3"] {
-            assert_eq!(of(text).as_deref(), Some("1.34.2"), "{text}");
-        }
-        assert_eq!(of("nightly"), None);
-    }
 }

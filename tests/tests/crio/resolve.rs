@@ -63,7 +63,7 @@ fn invalid_options_are_usage_errors() {
     let tree = system(DEBIAN, ARM64);
     for (args, said) in [
         (&["resolve"][..], "--version <V>"),
-        (&["resolve", "--version", "latest"], "is not a valid version of CRI-O: expected a minor version (1.34)"),
+        (&["resolve", "--version", "latest"], "is not a valid version: expected a minor version (1.34)"),
         (&["resolve", "--version", "1.34", "--arch", "z80"], "is not a valid architecture: expected one of amd64,"),
         (
             &["resolve", "--version", "1.34", "--bundle-mirror", "http://m.example"],

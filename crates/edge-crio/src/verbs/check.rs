@@ -214,7 +214,7 @@ pub(crate) fn installed_release(host: &Host) -> Result<Option<Version>> {
     if let Some(manifest) = Manifest::read(host)? {
         return Ok(manifest.version.parse().ok());
     }
-    Ok(apt::installed(host)?.and_then(|version| apt::release_of(&version)))
+    Ok(apt::installed(host)?.and_then(|version| Version::of_package(&version)))
 }
 
 /// Checks the daemon's answer.

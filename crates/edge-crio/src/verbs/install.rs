@@ -53,7 +53,7 @@ pub(crate) fn run(host: &mut Host, args: &InstallArgs) -> Result<Outcome> {
     };
     let now = match &manifest {
         Some(manifest) => manifest.version.parse().ok(),
-        None => package.as_deref().and_then(apt::release_of),
+        None => package.as_deref().and_then(Version::of_package),
     };
     let wipe = check_wipe(host, &Current::read(host)?, next, now, args.yes)?;
     // Configuration errors are reported before anything is installed.
@@ -138,7 +138,7 @@ fn installed_version(host: &Host, selected: &Selected, args: &InstallArgs) -> Re
         Selected::Bundle(archive) => archive.version,
         // In a dry run an older package may be installed.
         Selected::Apt(_) => apt::installed(host)?
-            .and_then(|version| apt::release_of(&version))
+            .and_then(|version| Version::of_package(&version))
             .filter(|version| args.version.matches(*version))
             .unwrap_or(args.version),
     })
