@@ -6,8 +6,9 @@ use std::time::SystemTime;
 use edge_host::{FileSnapshot, Host, Result, Root, shown_url};
 
 use crate::key::{self, KeyFile};
+use crate::obsolete::{self, ObsoleteFile};
 use crate::openpgp::Form;
-use crate::request::{PackageRequest, Request};
+use crate::request::{PackageRequest, Request, VersionRequest};
 use crate::source::{self, KeyFrom, Source};
 use crate::status::{self, Status};
 
@@ -17,6 +18,8 @@ pub(crate) struct Facts {
     pub(crate) status: Status,
     pub(crate) source: Option<SourceFacts>,
     pub(crate) pin: Option<FileSnapshot>,
+    /// Files of sources with obsolete entries.
+    pub(crate) obsolete: Vec<ObsoleteFile>,
     /// Seconds since 1970.
     pub(crate) now: u64,
 }
@@ -41,12 +44,21 @@ pub(crate) fn read(host: &Host, request: &Request) -> Result<Facts> {
     let root = &host.root;
     let status = status::of(root)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let source = request.source.as_ref().map(|source| read_source(root, source, &status, now)).transpose()?;
+    let own = request.source.as_ref().map(|source| source.path(status.apt()));
+    let obsolete = obsolete::find(root, &request.obsolete, own.as_deref())?;
+    let source =
+        request.source.as_ref().map(|source| read_source(root, source, &status, now, &obsolete)).transpose()?;
     let pin = request.pin.as_ref().map(|pin| root.find(&pin.path())).transpose()?;
-    Ok(Facts { status, source, pin, now })
+    Ok(Facts { status, source, pin, obsolete, now })
 }
 
-fn read_source(root: &Root, source: &Source, status: &Status, now: u64) -> Result<SourceFacts> {
+fn read_source(
+    root: &Root,
+    source: &Source,
+    status: &Status,
+    now: u64,
+    obsolete: &[ObsoleteFile],
+) -> Result<SourceFacts> {
     let path = source.path(status.apt());
     let mut keys = Vec::new();
     let mut valid = None;
@@ -59,7 +71,7 @@ fn read_source(root: &Root, source: &Source, status: &Status, now: u64) -> Resul
         keys.push((path, found));
     }
     let (key, warnings) = valid.map_or((None, Vec::new()), |(key, warnings)| (Some(key), warnings));
-    let rivals = source::rivals(root, source, &path)?;
+    let rivals = source::rivals(root, source, &path, obsolete)?;
     Ok(SourceFacts { file: root.find(&path)?, path, keys, key, warnings, rivals })
 }
 
@@ -84,10 +96,12 @@ fn installed_key(
 impl Facts {
     /// The packages that are not installed as requested.
     pub(crate) fn missing<'w>(&self, request: &'w Request) -> Vec<&'w PackageRequest> {
-        let is_met = |package: &&PackageRequest| {
+        let is_missing = |package: &&PackageRequest| {
             self.status.version_of(&package.name).is_none_or(|version| !package.version.is_met_by(version))
         };
-        request.packages.iter().filter(is_met).collect()
+        let is_unmet = request.packages.iter().any(|package| is_missing(&package));
+        let follows = |package: &PackageRequest| is_unmet && package.version == VersionRequest::Newest;
+        request.packages.iter().filter(|package| is_missing(package) || follows(package)).collect()
     }
 
     /// The packages that must be held and are not.
@@ -115,6 +129,7 @@ impl Facts {
             && self.to_hold(request).is_empty()
             && self.source_is_up_to_date(request)
             && self.pin_is_up_to_date(request)
+            && self.obsolete.is_empty()
     }
 
     /// The text of the source's file.

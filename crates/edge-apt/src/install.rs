@@ -14,7 +14,7 @@ use crate::facts::{self, Facts};
 use crate::offline::{Offline, PackageFile};
 use crate::plan::{self, Selection};
 use crate::repair;
-use crate::request::{PackageRequest, Request};
+use crate::request::{PackageRequest, Request, VersionRequest};
 use crate::status;
 use crate::trial::{Trial, get_key};
 use crate::version::{PackageName, Version};
@@ -198,11 +198,21 @@ fn in_lists<'w>(
     let mut packages = Vec::new();
     for &package in missing {
         let versions = apt::versions(only, &package.name)?;
+        if !has_newer(facts, package, versions.iter()) {
+            continue;
+        }
         packages.push((package, choose(package, &versions, from)?));
     }
     let arguments: Vec<String> =
         packages.iter().map(|(package, version)| format!("{}={version}", package.name)).collect();
     ask(facts, packages, arguments, all).map(Some)
+}
+
+/// Whether a package that moves with others is to be changed: it is not installed, or one of these is newer.
+fn has_newer<'v>(facts: &Facts, package: &PackageRequest, mut versions: impl Iterator<Item = &'v Version>) -> bool {
+    let installed = facts.status.version_of(&package.name);
+    package.version != VersionRequest::Newest
+        || installed.is_none_or(|installed| versions.any(|version| version > installed))
 }
 
 /// The newest version that meets the request.
@@ -257,7 +267,11 @@ fn in_folder<'w>(offline: &Offline, facts: &Facts, missing: &[&'w PackageRequest
     let chosen = offline.chosen(&facts.status, may);
     let mut packages = Vec::new();
     for &package in missing {
-        let file = chosen.iter().find(|file| file.name == package.name.as_str()).ok_or_else(|| {
+        let file = chosen.iter().find(|file| file.name == package.name.as_str());
+        if !has_newer(facts, package, file.iter().map(|file| &file.version)) {
+            continue;
+        }
+        let file = file.ok_or_else(|| {
             let there = offline.architectures_of(package.name.as_str());
             let there = if there.is_empty() { String::new() } else { format!(" (only for {})", there.join(", ")) };
             Error::failed(format!(
@@ -269,8 +283,11 @@ fn in_folder<'w>(offline: &Offline, facts: &Facts, missing: &[&'w PackageRequest
         })?;
         packages.push((package, file.version.clone()));
     }
-    let requested: Vec<&PackageFile> =
-        chosen.iter().copied().filter(|file| request_for(&file.name).is_some()).collect();
+    let requested: Vec<&PackageFile> = chosen
+        .iter()
+        .copied()
+        .filter(|file| packages.iter().any(|(package, _)| package.name.as_str() == file.name))
+        .collect();
     let needed = Offline::needed(&requested, &chosen);
     let paths = |files: &[&PackageFile]| files.iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>();
     let nothing = Scope::nothing();

@@ -7,6 +7,7 @@
 //! [`install`] and [`remove`] are part of another utility's run. The program `edge-apt` itself waits and repairs.
 
 mod apt;
+mod check;
 pub mod cli;
 mod diagnose;
 mod facts;
@@ -14,6 +15,7 @@ mod install;
 pub mod key;
 pub mod lock;
 pub mod manual;
+mod obsolete;
 pub mod offline;
 pub mod openpgp;
 mod plan;
@@ -33,7 +35,9 @@ use edge_host::{Host, Outcome, Result, undo};
 
 use cli::{Cli, Verb};
 
+pub use check::{Expected, findings};
 pub use install::{DEFAULT_WAIT, Installed, install};
+pub use obsolete::{Obsolete, ObsoleteEntry, obsolete_entries};
 pub use offline::Offline;
 pub use openpgp::Fingerprint;
 pub use release::Release;

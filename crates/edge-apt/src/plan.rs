@@ -88,6 +88,11 @@ fn bare(name: &str) -> &str {
 /// known yet.
 pub(crate) fn plan(facts: &Facts, request: &Request, key: Option<&KeyFile>, found: Option<&Selection<'_>>) -> Plan {
     let mut plan = Plan::new();
+    for of in &facts.obsolete {
+        let lines = of.entries.iter().map(|entry| format!("line {}: {} ({})", entry.line, entry.uri, entry.why));
+        plan.write(&of.path, of.was.clone(), file(of.bytes.clone()), Inverse::Whole, "disables obsolete entries")
+            .details = lines.map(|line| redact(&line)).collect();
+    }
     if let Some(source) = request.source.as_ref().filter(|_| !facts.source_is_up_to_date(request)) {
         write_source(facts, source, key, &mut plan);
     }

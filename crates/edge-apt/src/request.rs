@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use edge_host::{Error, Result, shown_url};
 
+use crate::obsolete::Obsolete;
 use crate::offline::Offline;
 use crate::source::Source;
 use crate::version::{PackageName, Stream, Version};
@@ -18,6 +19,8 @@ pub struct Request {
     pub source: Option<Source>,
     /// The pin to set.
     pub pin: Option<Pin>,
+    /// Entries of other files that are commented out or disabled, as they no longer work or are replaced by `source`.
+    pub obsolete: Vec<Obsolete>,
     /// The packages.
     pub packages: Vec<PackageRequest>,
     /// Whether all packages are held afterwards; otherwise only those that were held before.
@@ -49,6 +52,9 @@ pub enum VersionRequest {
     Stream(Stream),
     /// Exactly this one.
     Exact(Version),
+    /// The installed one while everything else of the request is installed, or if the source has none that is newer; else
+    /// the newest: for packages that move with others.
+    Newest,
 }
 
 /// A file in preferences.d.
@@ -68,7 +74,7 @@ impl VersionRequest {
     /// Whether a version is accepted.
     pub fn is_met_by(&self, version: &Version) -> bool {
         match self {
-            VersionRequest::Any => true,
+            VersionRequest::Any | VersionRequest::Newest => true,
             VersionRequest::Stream(stream) => stream.contains(version),
             VersionRequest::Exact(exact) => exact == version,
         }
@@ -77,7 +83,7 @@ impl VersionRequest {
     /// For messages: `1.34.*`.
     pub(crate) fn words(&self) -> String {
         match self {
-            VersionRequest::Any => "any version".to_owned(),
+            VersionRequest::Any | VersionRequest::Newest => "any version".to_owned(),
             VersionRequest::Stream(stream) => format!("{stream}.*"),
             VersionRequest::Exact(version) => version.to_string(),
         }
@@ -88,7 +94,7 @@ impl PackageRequest {
     /// For messages: `cri-o 1.34.*`, or only the name if any version is accepted.
     pub(crate) fn words(&self) -> String {
         match &self.version {
-            VersionRequest::Any => self.name.to_string(),
+            VersionRequest::Any | VersionRequest::Newest => self.name.to_string(),
             version => format!("{} {}", self.name, version.words()),
         }
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Result, ResultExt, Root, shown_url};
 
+use crate::obsolete::ObsoleteFile;
 use crate::openpgp::Fingerprint;
 use crate::version::Version;
 
@@ -132,16 +133,19 @@ fn reads_fields(apt: Option<&Version>) -> bool {
     apt.zip(since.as_ref()).is_none_or(|(apt, since)| apt >= since)
 }
 
-/// Other files of apt's configuration that contain this repository: apt fails on every call if two differ in
-/// Signed-By.
-pub(crate) fn rivals(root: &Root, source: &Source, own: &Path) -> Result<Vec<PathBuf>> {
+/// Other files of apt's configuration that contain this repository, also without their obsolete entries: apt fails on
+/// every call if two differ in Signed-By.
+pub(crate) fn rivals(root: &Root, source: &Source, own: &Path, obsolete: &[ObsoleteFile]) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for path in files(root)? {
         if path == own {
             continue;
         }
-        let text = root.read(&path)?.unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).into_owned();
+        let bytes = match obsolete.iter().find(|file| file.path == path) {
+            Some(file) => file.bytes.clone(),
+            None => root.read(&path)?.unwrap_or_default(),
+        };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let is_fields = path.extension().is_some_and(|extension| extension == "sources");
         let uris = if is_fields { uris_of_fields(&text) } else { uris_of_lines(&text) };
         if uris.iter().any(|uri| uri.trim_end_matches('/') == source.uri.trim_end_matches('/')) {
@@ -161,14 +165,17 @@ pub(crate) fn files(root: &Root) -> Result<Vec<PathBuf>> {
 }
 
 fn uris_of_lines(text: &str) -> Vec<String> {
-    let mut all = Vec::new();
-    for line in text.lines().map(str::trim) {
-        let Some(rest) = line.strip_prefix("deb").filter(|rest| rest.starts_with([' ', '\t', '['])) else { continue };
-        let rest = rest.trim_start();
-        let rest = if rest.starts_with('[') { rest.split_once(']').map_or("", |(_, rest)| rest) } else { rest };
-        all.extend(rest.split_whitespace().next().map(str::to_owned));
-    }
-    all
+    text.lines().filter_map(uri_and_suite).map(|(uri, _)| uri.to_owned()).collect()
+}
+
+/// The address and suite of an active line, `deb [arch=amd64] URI SUITE COMPONENT`.
+pub(crate) fn uri_and_suite(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim();
+    let rest = line.strip_prefix("deb-src").or_else(|| line.strip_prefix("deb"));
+    let rest = rest.filter(|rest| rest.starts_with([' ', '\t', '[']))?.trim_start();
+    let rest = if rest.starts_with('[') { rest.split_once(']').map_or("", |(_, rest)| rest) } else { rest };
+    let mut words = rest.split_whitespace();
+    Some((words.next()?, words.next().unwrap_or_default()))
 }
 
 fn uris_of_fields(text: &str) -> Vec<String> {
@@ -257,7 +264,7 @@ mod tests {
     #[test]
     fn uris_are_read_in_both_formats() {
         let lines = "# deb http://no\ndeb-src http://no2 x y\ndeb [a=b] http://a/ x y\n deb\thttp://b x y\n";
-        assert_eq!(uris_of_lines(lines), ["http://a/", "http://b"]);
+        assert_eq!(uris_of_lines(lines), ["http://no2", "http://a/", "http://b"]);
         let fields = "Types: deb\nURIs: http://a\n  http://b\nSuites: /\n http://not\n\nEnabled: no\nURIs: http://c\n\n#URIs: http://d\nuris: http://e\n";
         assert_eq!(uris_of_fields(fields), ["http://a", "http://b", "http://e"]);
     }

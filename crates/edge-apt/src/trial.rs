@@ -7,10 +7,12 @@ use edge_host::{Error, Host, Result, Scratch, shown_url};
 use crate::apt::{self, Scope};
 use crate::facts::Facts;
 use crate::key::KeyFile;
-use crate::source::{KeyFrom, PARTS, Source};
+use crate::source::{KeyFrom, MAIN, PARTS, Source};
 
 /// The key during the trial: apt needs it in a file that `_apt` can read.
 const TRIED: &str = "tried";
+/// The main file without its obsolete entries; apt does not take a name without an extension for a part.
+const TRIED_MAIN: &str = "main";
 /// The directories of apt's lists.
 const LISTS: [&str; 2] = ["/var/lib/apt/lists", "/var/lib/apt/lists/partial"];
 
@@ -109,11 +111,17 @@ fn show(host: &Host, source: &Source, facts: &Facts, key: &KeyFile, scratch: &Sc
     // The others first, so that this one takes precedence over a file of the same name.
     for name in host.root.list(Path::new(PARTS))? {
         let path = Path::new(PARTS).join(&name);
-        if let (Some(name), Some(bytes), false) = (name.to_str(), host.root.read(&path)?, path == own) {
+        let bytes = match facts.obsolete.iter().find(|file| file.path == path) {
+            Some(file) => Some(file.bytes.clone()),
+            None => host.root.read(&path)?,
+        };
+        if let (Some(name), Some(bytes), false) = (name.to_str(), bytes, path == own) {
             scratch.write(name, &bytes)?;
         }
     }
+    let main = facts.obsolete.iter().find(|file| file.path == Path::new(MAIN));
+    let list = main.map(|file| scratch.write(TRIED_MAIN, &file.bytes)).transpose()?;
     let text = source.render(&tried_key, facts.status.architecture(), facts.status.apt());
     let file = scratch.write(&format!("{}.{extension}", source.name), text.as_bytes())?;
-    Ok((Scope::only(&file), Scope { list: None, parts: Some(scratch.path().to_path_buf()) }))
+    Ok((Scope::only(&file), Scope { list, parts: Some(scratch.path().to_path_buf()) }))
 }

@@ -34,6 +34,7 @@ pub(crate) fn install(host: &mut Host, args: &InstallArgs, offer: Option<&Offer>
             pin: args.version.pin(),
             priority: PRIORITY,
         }),
+        obsolete: Vec::new(),
         packages: vec![PackageRequest { name: package()?, version: VersionRequest::Stream(version) }],
         hold: args.hold,
         downgrade: false,

@@ -107,6 +107,7 @@ fn request(args: &Install) -> Result<Request> {
     Ok(Request {
         source,
         pin,
+        obsolete: Vec::new(),
         packages: args.packages.iter().map(|text| package(text)).collect::<Result<_>>()?,
         hold: args.hold,
         downgrade: args.downgrade,

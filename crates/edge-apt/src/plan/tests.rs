@@ -42,6 +42,7 @@ fn request(hold: bool) -> Request {
             key: KeyFrom::Url("https://a.example/key".to_owned()),
             fingerprints: vec![fingerprint()],
         }),
+        obsolete: Vec::new(),
         pin: Some(Pin {
             name: "x".to_owned(),
             package: "x-y".to_owned(),
@@ -59,6 +60,7 @@ fn request(hold: bool) -> Request {
 fn facts(more: &str) -> Facts {
     let path = |end: &str| (PathBuf::from(format!("/etc/apt/keyrings/x.{end}")), nothing());
     Facts {
+        obsolete: Vec::new(),
         status: Status::parse(&format!("{STATUS}\n{more}")),
         source: Some(SourceFacts {
             path: "/etc/apt/sources.list.d/x.sources".into(),
