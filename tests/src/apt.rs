@@ -143,6 +143,27 @@ look() {
 state() { dpkg-query -W -f='${db:Status-Abbrev}${Version}\n' "$1" 2>/dev/null || echo none; }
 "#;
 
+/// `kill_at PATH [power]`: the next dpkg that works for apt is killed before it renames this file; as
+/// when the power goes, so are apt and our utility. apt runs dpkg by its path, so it is replaced there.
+pub const KILL_AT: &str = r#"
+kill_at() {
+    test -e /usr/bin/dpkg.real || mv /usr/bin/dpkg /usr/bin/dpkg.real
+    rm -f /usr/bin/dpkg
+    cat > /usr/bin/dpkg <<END
+#!/bin/bash
+case " \$* " in *" --unpack "* | *" --configure "* | *" --install "*) ;; *) exec /usr/bin/dpkg.real "\$@" ;; esac
+rm /usr/bin/dpkg; ln /usr/bin/dpkg.real /usr/bin/dpkg
+set -- chroot /workshop /usr/bin/strace -qq -o /proc/1/root/killed -P "$1" \
+    -e inject=rename,renameat,renameat2:signal=SIGKILL chroot $here /usr/bin/dpkg.real "\$@"
+test -n "${2-}" || exec "\$@"
+"\$@"
+read -r _ utility < <(grep ^PPid: /proc/\$PPID/status)
+kill -KILL \$utility \$PPID
+END
+    chmod 755 /usr/bin/dpkg
+}
+"#;
+
 /// The running host.
 #[derive(Debug)]
 pub struct AptHost {

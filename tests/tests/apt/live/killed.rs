@@ -2,29 +2,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use edgeutils_tests::apt::AptHost;
+use edgeutils_tests::apt::{AptHost, KILL_AT};
 use edgeutils_tests::on_each_debian;
 
-/// `kill_at PATH [power]`: the next dpkg that works for apt is killed before it renames this file; as
-/// when the power goes, so are apt and our utility. apt runs dpkg by its path, so it is replaced there.
-const KILLED: &str = r#"
-kill_at() {
-    test -e /usr/bin/dpkg.real || mv /usr/bin/dpkg /usr/bin/dpkg.real
-    rm -f /usr/bin/dpkg
-    cat > /usr/bin/dpkg <<END
-#!/bin/bash
-case " \$* " in *" --unpack "* | *" --configure "* | *" --install "*) ;; *) exec /usr/bin/dpkg.real "\$@" ;; esac
-rm /usr/bin/dpkg; ln /usr/bin/dpkg.real /usr/bin/dpkg
-set -- chroot /workshop /usr/bin/strace -qq -o /proc/1/root/killed -P "$1" \
-    -e inject=rename,renameat,renameat2:signal=SIGKILL chroot $here /usr/bin/dpkg.real "\$@"
-test -n "${2-}" || exec "\$@"
-"\$@"
-read -r _ utility < <(grep ^PPid: /proc/\$PPID/status)
-kill -KILL \$utility \$PPID
-END
-    chmod 755 /usr/bin/dpkg
-}
-"#;
 /// A dependency and what needs it, each with files, one with a configuration file and a script.
 const PACKAGES: &str = "
 mkdir -p /debs/edge-big.files/opt/big /debs/edge-big.files/etc /debs/edge-big.control
@@ -44,7 +24,7 @@ const UNDONE: &str = "dpkg --purge edge-big; rm -rf /var/lib/edgeutils /configur
 
 /// Kills the call at a place; it has come there, and says what a user can do if it still can.
 fn killed(host: &AptHost, call: &str, place: &str, power: &str) {
-    let ran = host.sh(&format!("{KILLED} kill_at {place} {power}; {call}"));
+    let ran = host.sh(&format!("{KILL_AT} kill_at {place} {power}; {call}"));
     assert_eq!(host.sh("tail -n 1 /killed").stdout, "+++ killed by SIGKILL +++\n", "{}", ran.stderr);
     if power.is_empty() {
         let said = "edge-apt-fixture: cannot install edge-big: dpkg was killed while it was working (Sub-process \
