@@ -15,6 +15,7 @@ pub(crate) fn utilities() -> Vec<(&'static str, Command, Manual)> {
         ("edge-redirect", edge_redirect::cli::Cli::command(), edge_redirect::manual::MANUAL),
         ("edge-reset", edge_reset::cli::Cli::command(), edge_reset::manual::MANUAL),
         ("edge-manifest", edge_manifest::cli::Cli::command(), edge_manifest::manual::MANUAL),
+        ("edge-pkg", edge_pkg::cli::Cli::command(), edge_pkg::manual::MANUAL),
     ]
 }
 

@@ -157,6 +157,14 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["check", "/nowhere"], 1),
     ];
     let calls = calls.chain(manifest.iter().map(|call| ("edge-manifest", call)));
+    let pkg: &[(&[&str], i32)] = &[
+        (&["install", "kubernetes", "--version", "1.34"], 4),
+        (&["install", "kubernetes", "--version", "latest"], 2),
+        (&["remove", "kubernetes"], 4),
+        (&["check"], 1),
+        (&["undo", "--list"], 0),
+    ];
+    let calls = calls.chain(pkg.iter().map(|call| ("edge-pkg", call)));
     let ran = calls.map(|(tool, (args, code))| (*args, *code, run(&tree, tool, args)));
     let ran = ran.chain(cni::can_build().then(built)).map(|(args, code, ran)| (args, code, ran.expect(code)));
     for (args, code, ran) in ran.chain(live_calls()) {
@@ -238,6 +246,7 @@ fn option_of_the_page_is_in_every_help() {
             "edge-cni conf bridge --help",
             "edge-apt wait --help",
             "edge-manifest keep-off-edge --help",
+            "edge-pkg install kubernetes --help",
         ] {
             let mut words = call.split(' ');
             let help = Tool::new(words.next().unwrap()).args(words).run().expect(0).stdout;

@@ -12,6 +12,7 @@ pub(crate) const UTILITIES: &[&str] = &[
     "edge-redirect",
     "edge-reset",
     "edge-manifest",
+    "edge-pkg",
 ];
 
 /// The help of a utility or of one of its verbs.

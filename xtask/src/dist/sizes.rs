@@ -29,8 +29,8 @@ pub(super) fn limit(name: &str, machine: Machine) -> u64 {
 /// The limit of all binaries together.
 fn total_limit(machine: Machine) -> u64 {
     match machine {
-        Machine::Arm64 | Machine::Armv7 => 18 << 20,
-        Machine::Amd64 => 22 << 20,
+        Machine::Arm64 | Machine::Armv7 => 20 << 20,
+        Machine::Amd64 => 25 << 20,
     }
 }
 

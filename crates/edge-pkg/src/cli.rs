@@ -1,0 +1,157 @@
+//! The command line: types and help, no logic.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use edge_apt::Release;
+use edge_host::{Common, UndoArgs};
+
+/// Install the packages of Kubernetes in one version, and keep them there
+///
+/// Adds the repository with its key, which must have the known fingerprint, pins the version, installs all packages in
+/// one transaction that is simulated first, and holds them. Entries of repositories that no longer exist are disabled.
+#[derive(Debug, Parser)]
+#[command(name = "edge-pkg", version, help_expected = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done; 1 could not be done; 2 usage; 3 a dry run found changes, or check found \
+problems; 4 refused, nothing changed; 5 interrupted, run again to resume.")]
+pub struct Cli {
+    /// Options of every utility.
+    #[command(flatten)]
+    pub common: Common,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Verb {
+    /// Install packages, pin and hold them
+    Install(InstallArgs),
+
+    /// Check versions, holds, pins, keys and repositories; exit 3 if there are problems
+    #[command(after_help = "Example:\n  edge-pkg check")]
+    Check(CheckArgs),
+
+    /// Remove packages with their repository, key and pin; `undo` restores them
+    Remove(RemoveArgs),
+
+    /// Undo the newest run; with --id, another one
+    #[command(after_help = "Example:\n  edge-pkg undo")]
+    Undo(UndoArgs),
+}
+
+/// `install`.
+#[derive(Debug, Clone, Args)]
+pub struct InstallArgs {
+    /// What to install.
+    #[command(subcommand)]
+    pub what: Install,
+}
+
+/// What `install` installs.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Install {
+    /// kubelet, kubeadm, kubectl, cri-tools and kubernetes-cni
+    ///
+    /// Run it again with the next minor version to upgrade; kubelet must not become newer than the API server, so the
+    /// control plane is first. Refused are downgrades, skipped minor versions, and a kubelet beside edgecore.
+    #[command(after_help = "Examples:\n  edge-pkg install kubernetes --version 1.34\n  \
+edge-pkg install kubernetes --version 1.34.2 --role node\n  \
+edge-pkg install kubernetes --version 1.34.2 --offline /media/usb")]
+    Kubernetes(Box<KubernetesArgs>),
+}
+
+/// The role of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Role {
+    /// All packages.
+    #[default]
+    ControlPlane,
+    /// Without kubectl, unless it is installed already.
+    Node,
+}
+
+/// `install kubernetes`.
+#[derive(Debug, Clone, Args)]
+pub struct KubernetesArgs {
+    /// A minor version (1.34) or one release of it (1.34.2)
+    #[arg(long, value_name = "V")]
+    pub version: Release,
+
+    /// The role of this node: `node` omits kubectl, unless it is installed
+    #[arg(long, value_name = "ROLE", default_value = "control-plane")]
+    pub role: Role,
+
+    /// Where the packages are from.
+    #[command(flatten)]
+    pub from: FromArgs,
+}
+
+/// Other origins of packages than upstream's repository.
+#[derive(Debug, Clone, Args)]
+pub struct FromArgs {
+    /// Install without a network, from a directory with .deb files and their SHA256SUMS
+    #[arg(long, value_name = "DIR", conflicts_with = "apt_mirror")]
+    pub offline: Option<PathBuf>,
+
+    /// Install from this copy of upstream's repository; {minor} in it is replaced by the minor version, such as 1.34
+    #[arg(long, value_name = "URL")]
+    pub apt_mirror: Option<String>,
+
+    /// The key of --apt-mirror, if it is not signed with upstream's key
+    #[arg(long, value_name = "FILE", requires_all = ["apt_mirror", "fingerprint"])]
+    pub key: Option<PathBuf>,
+
+    /// The fingerprint of that key
+    #[arg(long, value_name = "HEX", requires = "key")]
+    pub fingerprint: Option<String>,
+
+    /// How long to wait for other processes that use apt
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub wait: u64,
+}
+
+/// What `check` checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Subject {
+    /// kubelet, kubeadm, kubectl, cri-tools and kubernetes-cni.
+    Kubernetes,
+}
+
+/// `check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Check only this, and that it is installed [default: everything that is installed]
+    #[arg(value_name = "WHAT")]
+    pub what: Option<Subject>,
+}
+
+/// `remove`.
+#[derive(Debug, Clone, Args)]
+pub struct RemoveArgs {
+    /// What to remove.
+    #[command(subcommand)]
+    pub what: Remove,
+}
+
+/// What `remove` removes.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Remove {
+    /// kubelet, kubeadm, kubectl, cri-tools and kubernetes-cni; refused on a node of a cluster, unless with --yes
+    #[command(after_help = "Example:\n  edge-pkg remove kubernetes")]
+    Kubernetes(RemoveKubernetesArgs),
+}
+
+/// `remove kubernetes`.
+#[derive(Debug, Clone, Args)]
+pub struct RemoveKubernetesArgs {
+    /// Remove them although this node is part of a cluster: its containers keep running, without kubelet
+    #[arg(long)]
+    pub yes: bool,
+
+    /// How long to wait for other processes that use apt
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub wait: u64,
+}

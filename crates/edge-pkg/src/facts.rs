@@ -1,0 +1,112 @@
+//! Everything that is read of the host.
+
+use std::path::{Path, PathBuf};
+
+use edge_apt::{PackageName, Release, Status};
+use edge_host::{Host, Result, Root};
+use edge_kubeedge::Kind;
+use edge_systemd::{Scope, Units};
+
+use crate::kubernetes::{PINNED, TOOLS};
+
+/// kubelet's unit.
+pub const KUBELET_UNIT: &str = "kubelet.service";
+/// kubeadm writes it when the node joins or becomes a control plane.
+pub const KUBELET_CONF: &str = "/etc/kubernetes/kubelet.conf";
+
+/// The state of a unit's files.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UnitFacts {
+    /// The file that systemd loads.
+    pub file: Option<PathBuf>,
+    /// It is masked.
+    pub is_masked: bool,
+    /// It is started at boot.
+    pub is_enabled: bool,
+}
+
+impl UnitFacts {
+    /// Reads a unit.
+    pub fn read(root: &Root, name: &str) -> Result<UnitFacts> {
+        let units = Units::read(root, Scope::NextBoot)?;
+        let unit = units.find(name)?;
+        Ok(UnitFacts {
+            file: unit.file().map(|file| file.path.clone()),
+            is_masked: unit.is_masked(),
+            is_enabled: !units.links_to(&unit)?.is_empty(),
+        })
+    }
+}
+
+/// An installed package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: String,
+    /// Its release, if the version has the form of one.
+    pub release: Option<Release>,
+    /// It is held.
+    pub held: bool,
+}
+
+/// The facts about Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// The installed packages.
+    pub packages: Vec<Package>,
+    /// The architecture, by dpkg.
+    pub architecture: String,
+    /// kubelet's unit.
+    pub kubelet: UnitFacts,
+    /// The file of edgecore's unit, or its program.
+    pub edgecore: Option<PathBuf>,
+    /// This node is part of a cluster.
+    pub has_joined: bool,
+}
+
+impl Facts {
+    /// Reads them from the host.
+    pub fn read(host: &Host) -> Result<Facts> {
+        let status = edge_apt::status(host)?;
+        Ok(Facts {
+            packages: installed(&status)?,
+            architecture: status.architecture().to_owned(),
+            kubelet: UnitFacts::read(&host.root, KUBELET_UNIT)?,
+            edgecore: edgecore(&host.root)?,
+            has_joined: host.root.find_link(Path::new(KUBELET_CONF))?.exists(),
+        })
+    }
+
+    /// The installed package of this name.
+    pub fn package(&self, name: &str) -> Option<&Package> {
+        self.packages.iter().find(|package| package.name == name)
+    }
+}
+
+fn installed(status: &Status) -> Result<Vec<Package>> {
+    let mut all = Vec::new();
+    for name in PINNED.into_iter().chain(TOOLS) {
+        let package = PackageName::parse(name)?;
+        if let Some(version) = status.version_of(&package).map(ToString::to_string) {
+            let release = Release::of_package(&version);
+            all.push(Package { name, version, release, held: status.is_held(&package) });
+        }
+    }
+    Ok(all)
+}
+
+/// edgecore's unit, or its program where something else starts it.
+fn edgecore(root: &Root) -> Result<Option<PathBuf>> {
+    if let Some(file) = UnitFacts::read(root, Kind::EdgeCore.unit())?.file {
+        return Ok(Some(file));
+    }
+    for dir in edge_kubeedge::paths::PROGRAM_DIRS {
+        let path = Path::new(dir).join("edgecore");
+        if root.find_link(&path)?.exists() {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}

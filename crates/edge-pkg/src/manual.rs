@@ -1,0 +1,15 @@
+//! What the manual page contains beyond `--help`.
+
+use edge_host::manual::Manual;
+
+/// Files, environment and related pages.
+pub const MANUAL: Manual = Manual {
+    section: 8,
+    files: &[
+        ("/etc/apt/sources.list.d/kubernetes.sources", "The repository of one minor version of Kubernetes"),
+        ("/etc/apt/keyrings/kubernetes.asc", "Its key"),
+        ("/etc/apt/preferences.d/kubernetes", "The pin on the requested version"),
+    ],
+    environment: &[],
+    see_also: &["edge-apt(8)", "apt_preferences(5)", "apt-mark(8)"],
+};

@@ -1,0 +1,130 @@
+//! What the user requests, checked without reading the host.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use edge_apt::{
+    Fingerprint, KeyFrom, Layout, Offline, PackageName, PackageRequest, Pin, Release, Source, Stream, VersionRequest,
+};
+use edge_host::{Error, Result};
+
+use crate::catalog::{Kubernetes, with_minor};
+use crate::cli::{FromArgs, KubernetesArgs, Role};
+use crate::kubernetes::{KUBECTL, NAME, PINNED, TOOLS};
+
+/// Takes precedence over other repositories, but never downgrades.
+const PRIORITY: i32 = 990;
+
+/// The requested packages of Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KubernetesRequest {
+    /// Their version.
+    pub release: Release,
+    /// Whether kubectl is requested.
+    pub with_kubectl: bool,
+    /// Where they are from.
+    pub from: Origin,
+    /// How long others may keep apt's locks.
+    pub wait: Duration,
+}
+
+/// Where packages are from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Upstream's repository.
+    Upstream,
+    /// A copy of it.
+    Mirror {
+        /// Its address.
+        url: String,
+        /// A key of its own, and the fingerprint of that.
+        key: Option<(KeyFrom, Fingerprint)>,
+    },
+    /// A directory of packages.
+    Directory(PathBuf),
+}
+
+impl Origin {
+    fn of(args: &FromArgs) -> Result<Origin> {
+        let key = match (&args.key, &args.fingerprint) {
+            (Some(file), Some(fingerprint)) => Some((KeyFrom::read(file)?, Fingerprint::parse(fingerprint)?)),
+            _ => None,
+        };
+        Ok(match (&args.offline, &args.apt_mirror) {
+            (Some(dir), _) => Origin::Directory(dir.clone()),
+            (None, Some(url)) => Origin::Mirror { url: url.clone(), key },
+            (None, None) => Origin::Upstream,
+        })
+    }
+
+    /// Whether a repository is added.
+    pub fn is_repository(&self) -> bool {
+        !matches!(self, Origin::Directory(_))
+    }
+}
+
+impl KubernetesRequest {
+    /// From the options of `install kubernetes`.
+    pub(crate) fn of(args: &KubernetesArgs) -> Result<KubernetesRequest> {
+        Ok(KubernetesRequest {
+            release: args.version,
+            with_kubectl: args.role == Role::ControlPlane,
+            from: Origin::of(&args.from)?,
+            wait: Duration::from_secs(args.from.wait),
+        })
+    }
+
+    /// As a request to apt. kubectl belongs to it too if it is installed, as it would be left behind.
+    pub(crate) fn to_apt(&self, catalog: &Kubernetes, has_kubectl: bool) -> Result<edge_apt::Request> {
+        let stream = VersionRequest::Stream(Stream::parse(&self.release.to_string())?);
+        let package = |name: &str, version: &VersionRequest| -> Result<PackageRequest> {
+            Ok(PackageRequest { name: PackageName::parse(name)?, version: version.clone() })
+        };
+        let pinned = PINNED.iter().filter(|name| **name != KUBECTL || self.with_kubectl || has_kubectl);
+        let pinned = pinned.map(|name| package(name, &stream));
+        let tools = TOOLS.iter().map(|name| package(name, &VersionRequest::Newest));
+        let source = self.source(catalog)?;
+        Ok(edge_apt::Request {
+            pin: source.is_some().then(|| Pin {
+                name: NAME.to_owned(),
+                package: PINNED.join(" "),
+                pin: self.release.pin(),
+                priority: PRIORITY,
+            }),
+            obsolete: catalog.obsolete(source.is_some()),
+            source,
+            packages: pinned.chain(tools).collect::<Result<_>>()?,
+            hold: true,
+            downgrade: false,
+            offline: match &self.from {
+                Origin::Directory(dir) => Some(Offline::open(dir)?),
+                _ => None,
+            },
+            wait: self.wait,
+        })
+    }
+
+    fn source(&self, catalog: &Kubernetes) -> Result<Option<Source>> {
+        let (repository, minor) = (&catalog.repository, self.release.minor);
+        let upstream = || -> Result<(KeyFrom, Fingerprint)> {
+            Ok((KeyFrom::Url(repository.key(minor)), Fingerprint::parse(&repository.fingerprint)?))
+        };
+        let (uri, (key, fingerprint)) = match &self.from {
+            Origin::Directory(_) => return Ok(None),
+            Origin::Upstream => (repository.url(minor), upstream()?),
+            Origin::Mirror { url, key: Some(key) } => (with_minor(url, minor), key.clone()),
+            Origin::Mirror { url, key: None } => (with_minor(url, minor), mirrored(url, minor, upstream()?)?),
+        };
+        let source = Source { name: NAME.to_owned(), uri, layout: Layout::Flat, key, fingerprints: vec![fingerprint] };
+        source.check().map(|()| Some(source))
+    }
+}
+
+/// Upstream's key in a copy of its repository.
+fn mirrored(url: &str, minor: u32, (_, fingerprint): (KeyFrom, Fingerprint)) -> Result<(KeyFrom, Fingerprint)> {
+    if url.is_empty() {
+        return Err(Error::usage("cannot use --apt-mirror: the address is empty"));
+    }
+    let url = with_minor(url, minor);
+    Ok((KeyFrom::Url(format!("{}/Release.key", url.trim_end_matches('/'))), fingerprint))
+}

@@ -1,0 +1,5 @@
+//! The verbs, one file each.
+
+pub(crate) mod check;
+pub(crate) mod install;
+pub(crate) mod remove;

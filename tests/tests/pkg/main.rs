@@ -1,0 +1,6 @@
+//! edge-pkg.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod check;
+mod live;
