@@ -4,6 +4,7 @@
 //! its caller no more than that.
 
 mod client;
+mod image;
 mod messages;
 
 use std::io;
@@ -15,6 +16,7 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Request};
 
 use client::Client;
+pub use image::reference_problem;
 use messages::{
     CGROUPFS, ContainerdListRequest, ContainerdListResponse, ListContainersRequest, ListContainersResponse,
     ListPodSandboxRequest, ListPodSandboxResponse, READY, RUNNING, RemovePodSandboxRequest, RemovePodSandboxResponse,

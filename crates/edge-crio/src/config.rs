@@ -2,7 +2,6 @@
 
 mod dropin;
 mod effective;
-mod image;
 mod keys;
 mod load;
 mod merged;
@@ -14,8 +13,8 @@ mod storage;
 
 pub use dropin::{Driver, Keys, drop_in};
 pub use edge_conflist::crio::{DIR, MAIN, Options, Setting};
+pub use edge_cri::reference_problem;
 pub use effective::{Effective, InvalidSetting, effective, is_stray};
-pub use image::reference_problem;
 pub use keys::{Key, Kind, Table};
 pub use load::{Current, read, unloadable};
 pub use merged::{Merged, RuntimeEntry};

@@ -7,7 +7,7 @@ use edge_cri::Answer;
 use edge_host::{FileSnapshot, Host, Result, overlay_supports};
 
 use crate::config::{self, Current, Setting, has_metacopy, mount_options, without_flags};
-use crate::unit::UnitFacts;
+use crate::unit;
 
 /// CRI-O answers at once, or a little later while it is starting.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ pub struct Facts {
     /// The mount options of containers-storage, if there are any.
     pub storage: Option<Storage>,
     /// The unit.
-    pub unit: UnitFacts,
+    pub unit: edge_systemd::UnitFacts,
 }
 
 impl Facts {
@@ -68,7 +68,7 @@ impl Facts {
             registries_main: String::from_utf8_lossy(&main).into_owned(),
             proxy: host.root.find_link(Path::new(config::PROXY))?,
             storage: storage(host, &config)?,
-            unit: UnitFacts::read(&host.root)?,
+            unit: unit::read(&host.root)?,
             config,
         })
     }

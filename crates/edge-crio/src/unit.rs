@@ -1,10 +1,9 @@
 //! The unit crio.service: its files, and whether it is enabled.
 
-use std::path::{Path, PathBuf};
-
 use edge_host::action::UndoOrder;
-use edge_host::{Error, Inverse, Node, Plan, Result, Root, State};
-use edge_systemd::{Link, Scope, Settings, Units, requested_links, systemctl};
+use edge_host::{Plan, Result, Root};
+use edge_systemd::startup::Running;
+use edge_systemd::{UnitFacts, systemctl};
 
 /// The unit.
 pub use edge_conflist::crio::UNIT;
@@ -20,91 +19,9 @@ pub const BUNDLED: &str = "/usr/local/lib/systemd/system/crio.service";
 /// See [`PACKAGED`].
 pub const INSTALL: &str = "[Install]\nWantedBy=multi-user.target\nAlias=cri-o.service\n";
 
-/// The state of the unit's files.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct UnitFacts {
-    /// The file that systemd loads.
-    pub file: Option<PathBuf>,
-    /// All files of this name.
-    pub all: Vec<PathBuf>,
-    /// It is masked, and cannot be started.
-    pub is_masked: bool,
-    /// The links that its \[Install\] section requests.
-    pub links: Vec<Link>,
-    /// A unit that is started at boot wants or requires it.
-    pub is_enabled: bool,
-    /// systemd runs here.
-    pub has_systemd: bool,
-}
-
-impl UnitFacts {
-    /// Reads it.
-    pub fn read(root: &Root) -> Result<UnitFacts> {
-        let units = Units::read(root, Scope::Now)?;
-        let unit = units.find(UNIT)?;
-        let mut links = Vec::new();
-        for path in requested_links(UNIT, &units.settings(&unit)?) {
-            let itself = root.find_link(&path)?;
-            links.push(Link { path, itself });
-        }
-        // A link to another of its files is the same unit.
-        let (mut all, mut real) = (Vec::new(), Vec::new());
-        for path in unit.files.iter().map(|file| &file.path) {
-            let file = root.canonical(path).unwrap_or_else(|_| path.clone());
-            if !real.contains(&file) {
-                all.push(path.clone());
-                real.push(file);
-            }
-        }
-        Ok(UnitFacts {
-            file: unit.file().map(|file| file.path.clone()),
-            all,
-            is_masked: unit.is_masked(),
-            links,
-            is_enabled: !Units::read(root, Scope::NextBoot)?.links_to(&unit)?.is_empty(),
-            has_systemd: edge_systemd::is_running(root)?,
-        })
-    }
-
-    /// The state after `file` with this text is installed, for a dry run.
-    pub fn with_file(self, root: &Root, file: &Path, text: &str) -> Result<UnitFacts> {
-        if self.file.is_some() {
-            return Ok(self);
-        }
-        let mut settings = Settings::new(UNIT);
-        settings.add(file, text.as_bytes());
-        let mut links = Vec::new();
-        for path in requested_links(UNIT, &settings) {
-            let itself = root.find_link(&path)?;
-            links.push(Link { path, itself });
-        }
-        Ok(UnitFacts { file: Some(file.to_path_buf()), links, ..self })
-    }
-}
-
-/// Plans to enable the unit. Refuses if it is masked.
-pub fn enable(facts: &UnitFacts, plan: &mut Plan) -> Result<()> {
-    if facts.is_masked {
-        return Err(Error::refused(format!("cannot enable {UNIT}: it is masked"))
-            .hint(format!("unless that is intended, unmask it: systemctl unmask {UNIT}")));
-    }
-    let Some(file) = &facts.file else { return Ok(()) };
-    for Link { path, itself } in &facts.links {
-        if matches!(itself.state, State::Absent) {
-            let node = Node::Link(file.display().to_string());
-            plan.write(path, itself.clone(), node, Inverse::Whole, "enable it at boot");
-        }
-    }
-    Ok(())
-}
-
-/// Plans to disable the unit.
-pub fn disable(facts: &UnitFacts, plan: &mut Plan) {
-    for Link { path, itself } in &facts.links {
-        if matches!(itself.state, State::Link { .. }) {
-            plan.remove(path, itself.clone(), "disable it at boot");
-        }
-    }
+/// Reads the state of its files.
+pub fn read(root: &Root) -> Result<UnitFacts> {
+    UnitFacts::read(root, UNIT)
 }
 
 /// Plans to reload systemd's unit files.
@@ -118,25 +35,9 @@ pub fn stop(plan: &mut Plan) {
     plan.run(systemctl::stop(UNIT).undone_by(UndoOrder::Finally, start), "before it is removed");
 }
 
-/// The state of the unit, from systemd.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Running {
-    /// `active`, `activating`, `failed`, `inactive`.
-    pub active: String,
-    /// The ID of this start of the unit.
-    pub invocation: String,
-    /// The number of automatic restarts.
-    pub restarts: u32,
-}
-
 /// Reads the state from systemd.
 pub fn state() -> Result<Running> {
-    let shown = systemctl::show(UNIT, "ActiveState,InvocationID,NRestarts")?;
-    Ok(Running {
-        active: shown.get("ActiveState").to_owned(),
-        invocation: shown.get("InvocationID").to_owned(),
-        restarts: shown.get("NRestarts").parse().unwrap_or_default(),
-    })
+    edge_systemd::startup::state(UNIT)
 }
 
 #[cfg(test)]
@@ -164,7 +65,7 @@ mod tests {
         let root = root(&dir, &[("usr/lib/systemd/system/crio.service", "[Service]\n"), ("etc/x", "")]);
         fs::create_dir_all(dir.path().join(SYSTEM)).unwrap();
         symlink("/usr/lib/systemd/system/crio.service", dir.path().join(SYSTEM).join("crio.service")).unwrap();
-        let facts = UnitFacts::read(&root).unwrap();
+        let facts = read(&root).unwrap();
         assert_eq!(facts.all, [Path::new("/").join(SYSTEM).join("crio.service")]);
     }
 
@@ -173,7 +74,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let text = "[Service]\n[Install]\nWantedBy=a.target b.target\nAlias=cri-o.service\n";
         let root = root(&dir, &[("usr/lib/systemd/system/crio.service", text)]);
-        let is_enabled = || UnitFacts::read(&root).unwrap().is_enabled;
+        let is_enabled = || read(&root).unwrap().is_enabled;
         fs::create_dir_all(dir.path().join(SYSTEM).join("b.target.wants")).unwrap();
         symlink("/usr/lib/systemd/system/crio.service", dir.path().join(SYSTEM).join("cri-o.service")).unwrap();
         assert!(!is_enabled());

@@ -13,6 +13,7 @@ mod file;
 pub mod folder;
 mod gzip;
 mod proxy;
+mod registry;
 mod sum;
 pub mod sums;
 
@@ -21,4 +22,5 @@ pub use download::{Download, download};
 pub use file::{beside, find, open};
 pub use gzip::unzip;
 pub use proxy::Proxy;
+pub use registry::RegistryMirror;
 pub use sum::{Summed, checksum, hex, is_sha256, sha256, sum_of};

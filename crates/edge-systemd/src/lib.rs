@@ -9,11 +9,13 @@
 mod dirs;
 mod env_file;
 mod exec;
+mod facts;
 #[doc(hidden)]
 pub mod fuzz;
 mod links;
 mod name;
 mod settings;
+pub mod startup;
 mod syntax;
 pub mod systemctl;
 mod unit;
@@ -25,6 +27,7 @@ use edge_host::{Result, Root};
 
 pub use dirs::{ADMIN_UNITS, MASK, Scope, effective_files, is_mask};
 pub use exec::{Command, Word};
+pub use facts::UnitFacts;
 pub use links::{Link, requested_links};
 pub use name::is_unit_name;
 pub use settings::{Setting, Settings, Variable};

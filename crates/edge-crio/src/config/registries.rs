@@ -1,8 +1,6 @@
 //! Sets mirrors of image registries, in edge-crio's file in registries.conf.d.
 
-use std::str::FromStr;
-
-use edge_fetch::address::authority;
+pub use edge_fetch::RegistryMirror as Mirror;
 use edge_host::{Error, Exit, Result};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
@@ -10,49 +8,6 @@ use super::{REGISTRIES, not_toml};
 
 const HEADER: &str =
     "# Made by edge-crio; `edge-crio undo` removes it. Mirrors are tried in order, the registry itself last.\n\n";
-
-/// A registry and a mirror of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mirror {
-    /// `docker.io`.
-    pub host: String,
-    /// `mirror.example:5000/path`.
-    pub location: String,
-    /// Reached without TLS.
-    pub insecure: bool,
-}
-
-impl FromStr for Mirror {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Mirror, String> {
-        let bad = |why: &str| format!("{why}: expected HOST=URL, such as docker.io=https://mirror.example");
-        let (host, url) = text.split_once('=').ok_or_else(|| bad("the = is missing"))?;
-        let (insecure, location) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
-            (Some(rest), _) => (false, rest),
-            (_, Some(rest)) => (true, rest),
-            _ => return Err(bad("the address does not begin with https:// or http://")),
-        };
-        let location = location.trim_end_matches('/');
-        if location.contains('@') {
-            return Err(
-                "the address must not contain credentials: put them into auth.json, see containers-auth.json(5)"
-                    .to_owned(),
-            );
-        }
-        let good = |text: &str| {
-            let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:/[]".contains(&byte);
-            !text.is_empty() && text.bytes().all(known) && !text.starts_with(['/', '-', '.']) && !text.contains("//")
-        };
-        if !good(host) || !good(location) {
-            return Err(bad("it is not a valid registry"));
-        }
-        for place in [host, location] {
-            authority(place).map_err(bad)?;
-        }
-        Ok(Mirror { host: host.to_owned(), location: location.to_owned(), insecure })
-    }
-}
 
 /// The file with these mirrors instead of others of the same registries, and a line for each new mirror. Refuses a text
 /// that is not valid TOML.
@@ -137,22 +92,5 @@ mod tests {
         let other = ["docker.io=https://n.example".parse().unwrap()];
         let (text, _) = mirrors(&text, &other).unwrap();
         assert!(text.contains("n.example") && !text.contains("m.example") && text.contains("quay.io"), "{text}");
-    }
-
-    #[test]
-    fn mirror_must_be_a_registry_and_an_address() {
-        for bad in [
-            "docker.io",
-            "=https://x",
-            "docker.io=x",
-            "a b=https://x",
-            "d=https://u:p@x",
-            "d=https://x\"y",
-            "-d=https://x",
-            "d=https://:5000",
-            "d=https://x:99999/y",
-        ] {
-            assert!(bad.parse::<Mirror>().is_err(), "{bad:?}");
-        }
     }
 }

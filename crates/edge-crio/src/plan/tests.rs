@@ -22,7 +22,7 @@ fn facts() -> Facts {
         registries_main: String::new(),
         proxy: absent(),
         storage: None,
-        unit: crate::unit::UnitFacts::default(),
+        unit: edge_systemd::UnitFacts::default(),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::diagnose::{
 };
 use crate::facts::{self, socket_path};
 use crate::references::References;
-use crate::unit::{self, UNIT, UnitFacts};
+use crate::unit::{self, UNIT};
 use crate::verbs::startup;
 use crate::version::Version;
 use crate::{apt, cni, log};
@@ -57,7 +57,7 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     findings.extend(configuration(&current, release));
     findings.extend(keys(&current, release)?);
     // Without CRI-O all of them are missing.
-    if UnitFacts::read(&host.root)?.file.is_some() {
+    if unit::read(&host.root)?.file.is_some() {
         findings.extend(references(&References::read(host, &current, runs.is_some())?, release)?);
     }
     findings.extend(storage(host, &current, release)?);
@@ -126,7 +126,7 @@ fn effective_driver(actual: Option<String>, current: &Current, findings: &mut Ve
 /// Reports what is installed, and checks that it is complete and installed only once; `answers`: CRI-O runs.
 fn installed(host: &mut Host, answers: bool) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    let unit = UnitFacts::read(&host.root)?;
+    let unit = unit::read(&host.root)?;
     let manifest = Manifest::read(host)?;
     let package = apt::installed(host)?;
     if let Some(manifest) = &manifest {
@@ -228,7 +228,7 @@ fn live(
     let answer = match answer {
         Ok(answer) => answer,
         // That it is not installed is reported already.
-        Err(_) if UnitFacts::read(&host.root)?.file.is_none() => return Ok(None),
+        Err(_) if unit::read(&host.root)?.file.is_none() => return Ok(None),
         // Without permission the state of the daemon is unknown.
         Err(_) if access(socket, AccessFlags::W_OK) == Err(Errno::EACCES) => {
             findings.push(
@@ -239,7 +239,7 @@ fn live(
             return Ok(None);
         }
         Err(error) => {
-            let state = match UnitFacts::read(&host.root)?.has_systemd {
+            let state = match unit::read(&host.root)?.has_systemd {
                 true => {
                     let active = unit::state()?.active;
                     // A unit that was stopped may have an old one.

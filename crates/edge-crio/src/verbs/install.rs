@@ -199,7 +199,7 @@ fn from_bundle(
     }
     record(host, &new, &mut plan, "list of installed files, for removal")?;
     let changed = !plan.is_empty();
-    if changed && host.root.is_live() && unit::UnitFacts::read(&host.root)?.has_systemd {
+    if changed && host.root.is_live() && unit::read(&host.root)?.has_systemd {
         unit::reload(&mut plan);
     }
     apply_part(host, plan)?;
@@ -253,7 +253,7 @@ fn configure_and_start(
     }
     let mut start = Start::Any;
     let effect = configure(&facts, request, &mut plan)?;
-    unit::enable(&facts.unit, &mut plan)?;
+    facts.unit.enable(&mut plan)?;
     if facts.unit.has_systemd && facts.unit.file.is_some() {
         if effect.reload {
             unit::reload(&mut plan);

@@ -10,7 +10,7 @@ use crate::bundle::{self, MANIFEST, Manifest};
 use crate::cli::RemoveArgs;
 use crate::config::{OWN, PROXY, REGISTRIES};
 use crate::containers::{DRAIN, Running};
-use crate::unit::{self, UnitFacts};
+use crate::unit;
 use crate::verbs::startup;
 
 /// Directories that only CRI-O uses, the inner ones first.
@@ -31,7 +31,7 @@ pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
     let manifest = Manifest::read(host)?;
     let unremoved = host.unremoved_directories();
     let package = apt::installed(host)?;
-    let unit = UnitFacts::read(&host.root)?;
+    let unit = unit::read(&host.root)?;
     // Checked before CRI-O is stopped.
     if package.is_some() && host.root.is_live() {
         apt::can_remove(host)?;
@@ -48,9 +48,9 @@ pub(crate) fn run(host: &mut Host, args: &RemoveArgs) -> Result<Outcome> {
     host.prepare_change()?;
     let mut plan = Plan::new();
     // A package removes its links itself.
-    let unit = UnitFacts::read(&host.root)?;
+    let unit = unit::read(&host.root)?;
     if package.is_none() && manifest.is_some() {
-        unit::disable(&unit, &mut plan);
+        unit.disable(&mut plan);
     }
     for path in [OWN, REGISTRIES, PROXY] {
         let found = host.root.find_link(Path::new(path))?;

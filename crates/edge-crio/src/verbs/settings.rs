@@ -35,7 +35,7 @@ pub(crate) fn run(host: &mut Host, args: &SettingsArgs) -> Result<Outcome> {
     let is_installed = here.is_some()
         || Manifest::read(host)?.is_some_and(|manifest| !manifest.files.is_empty())
         || apt::installed(host)?.is_some()
-        || unit::UnitFacts::read(&host.root)?.file.is_some();
+        || unit::read(&host.root)?.file.is_some();
     if !is_installed {
         return Err(Error::failed("cannot print the settings of CRI-O: it is not installed").hint(unit::INSTALL_HINT));
     }

@@ -1,4 +1,4 @@
-//! Validates image references as CRI-O does: it does not start with an invalid pause image.
+//! Validates image references as container runtimes do: CRI-O does not start with an invalid pause image.
 
 /// The problem of an image reference; none if it is valid.
 ///
