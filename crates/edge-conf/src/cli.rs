@@ -151,6 +151,24 @@ pub enum Feature {
         #[arg(value_name = "-", value_parser = ["-"])]
         stdin: Option<String>,
     },
+
+    /// containerd as the container runtime of edgecore
+    ///
+    /// Refused while containerd is not there, as with crio.
+    #[command(after_help = "Example:\n  edge-pkg settings | edge-conf enable containerd -")]
+    Containerd {
+        /// containerd's socket [default: unix:///run/containerd/containerd.sock]
+        #[arg(long, value_name = "S")]
+        socket: Option<String>,
+
+        /// The cgroup driver that containerd uses [default: cgroupfs]
+        #[arg(long, value_name = "D")]
+        cgroup_driver: Option<CgroupDriver>,
+
+        /// - reads socket=S and cgroupDriver=D from standard input, one per line
+        #[arg(value_name = "-", value_parser = ["-"])]
+        stdin: Option<String>,
+    },
 }
 
 /// The cgroup driver of the container runtime.

@@ -17,17 +17,45 @@ use crate::check::rules::mapped;
 use crate::request::Request;
 
 const SERVER: &str = "modules.edgeStream.server";
-const DEFAULT_SOCKET: &str = "unix:///var/run/crio/crio.sock";
-const DEFAULT_DRIVER: &str = "systemd";
 /// The built-in edgeMesh of old versions, which conflicts with metaServer.
 const EDGEMESH: &str = "modules.edgeMesh.enable";
 
-/// The settings of CRI-O that were given.
+/// A container runtime that edgecore can be switched to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RuntimeName {
+    /// CRI-O.
+    #[default]
+    Crio,
+    /// containerd.
+    Containerd,
+}
+
+impl RuntimeName {
+    /// The name of the feature, and of the program and its unit.
+    pub fn feature(self) -> &'static str {
+        match self {
+            RuntimeName::Crio => "crio",
+            RuntimeName::Containerd => "containerd",
+        }
+    }
+
+    /// Its default socket and cgroup driver.
+    fn defaults(self) -> (&'static str, &'static str) {
+        match self {
+            RuntimeName::Crio => ("unix:///var/run/crio/crio.sock", "systemd"),
+            RuntimeName::Containerd => ("unix:///run/containerd/containerd.sock", "cgroupfs"),
+        }
+    }
+}
+
+/// The settings of a container runtime that were given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Crio {
-    /// CRI-O's socket.
+pub struct RuntimeSettings {
+    /// The runtime.
+    pub name: RuntimeName,
+    /// Its socket.
     pub socket: Option<String>,
-    /// CRI-O's cgroup driver.
+    /// Its cgroup driver.
     pub cgroup_driver: Option<String>,
 }
 
@@ -42,8 +70,8 @@ pub struct Requests {
     pub warnings: Vec<String>,
     /// What remains to do elsewhere.
     pub hints: Vec<String>,
-    /// The socket of the container runtime that edgecore is switched to.
-    pub socket: Option<PathBuf>,
+    /// The container runtime that edgecore is switched to, and its socket.
+    pub runtime: Option<(RuntimeName, PathBuf)>,
 }
 
 /// `enable logs` in edgecore.yaml.
@@ -143,13 +171,17 @@ pub fn dynamic_controller() -> Result<Requests> {
     Ok(Requests { requests: vec![Request::set("modules.dynamicController.enable", true)?], ..Requests::default() })
 }
 
-/// `enable crio`: the keys moved in 1.12, 1.16 and 1.18.
-pub fn crio(document: &Value, version: Option<Minor>, crio: &Crio) -> Result<Requests> {
-    let socket = endpoint(crio.socket.as_deref().unwrap_or(DEFAULT_SOCKET))?;
-    let driver = crio.cgroup_driver.as_deref().unwrap_or(DEFAULT_DRIVER);
+/// `enable crio` and `enable containerd`: the keys moved in 1.12, 1.16 and 1.18.
+pub fn runtime(document: &Value, version: Option<Minor>, given: &RuntimeSettings) -> Result<Requests> {
+    let (default_socket, default_driver) = given.name.defaults();
+    let socket = endpoint(given.socket.as_deref().unwrap_or(default_socket), default_socket)?;
+    let driver = given.cgroup_driver.as_deref().unwrap_or(default_driver);
     let known = version.or_else(|| implied_version(document)).ok_or_else(|| {
-        Error::failed("cannot enable crio: the KubeEdge version is unknown, and the keys differ between versions")
-            .hint("edge-conf enable crio --kubeedge-version 1.23; replace 1.23 by the version of edgecore")
+        let feature = given.name.feature();
+        Error::failed(format!(
+            "cannot enable {feature}: the KubeEdge version is unknown, and the keys differ between versions"
+        ))
+        .hint(format!("edge-conf enable {feature} --kubeedge-version 1.23; replace 1.23 by the version of edgecore"))
     })?;
     let keys = Keys::of(known);
     let mut requests = Requests::default();
@@ -166,33 +198,33 @@ pub fn crio(document: &Value, version: Option<Minor>, crio: &Crio) -> Result<Req
         requests.requests.push(Request::set(path, socket.as_str())?);
     }
     requests.requests.push(Request::set(&keys.cgroup_driver, driver)?);
-    requests.socket = socket.strip_prefix("unix://").map(Into::into);
+    requests.runtime = socket.strip_prefix("unix://").map(|path| (given.name, path.into()));
     Ok(requests)
 }
 
-/// Settings piped from `edge-crio settings`: `socket=S`, `cgroupDriver=D`.
-pub fn crio_settings(lines: &[&str]) -> Result<Crio> {
-    let mut crio = Crio::default();
+/// Settings piped from `edge-crio settings` or `edge-pkg settings`: `socket=S`, `cgroupDriver=D`.
+pub fn runtime_settings(lines: &[&str], runtime: RuntimeName) -> Result<RuntimeSettings> {
+    let mut given = RuntimeSettings { name: runtime, ..RuntimeSettings::default() };
     for line in lines {
         let (name, value) = line.split_once('=').unwrap_or((line, ""));
         match name.trim() {
-            "socket" => crio.socket = Some(value.trim().to_owned()),
-            "cgroupDriver" => crio.cgroup_driver = Some(value.trim().to_owned()),
+            "socket" => given.socket = Some(value.trim().to_owned()),
+            "cgroupDriver" => given.cgroup_driver = Some(value.trim().to_owned()),
             _ => {
                 return Err(Error::failed(format!("cannot use standard input: unexpected line {line:?}"))
-                    .hint("use lines such as socket=unix:///var/run/crio/crio.sock and cgroupDriver=systemd"));
+                    .hint(format!("use lines such as socket={} and cgroupDriver=systemd", runtime.defaults().0)));
             }
         }
     }
-    Ok(crio)
+    Ok(given)
 }
 
 /// A socket with or without unix://, as the setting names it.
-fn endpoint(socket: &str) -> Result<String> {
+fn endpoint(socket: &str, example: &str) -> Result<String> {
     let endpoint = format!("unix://{}", socket.strip_prefix("unix://").unwrap_or(socket));
     match ValueKind::Cri.check(&endpoint) {
         Ok(()) => Ok(endpoint),
         Err(_) => Err(Error::usage(format!("cannot use socket {socket:?}: it is not an absolute path"))
-            .hint("for example: --socket unix:///var/run/crio/crio.sock")),
+            .hint(format!("for example: --socket {example}"))),
     }
 }

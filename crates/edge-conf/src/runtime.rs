@@ -11,6 +11,8 @@ use edge_kubeedge::{Kind, Minor};
 use edge_systemd::{Scope, Units};
 use edge_yaml::Value;
 
+use crate::feature::RuntimeName;
+
 const PROGRAM_DIRS: [&str; 4] = ["/usr/bin", "/usr/local/bin", "/usr/sbin", "/usr/local/sbin"];
 const CRIO: (&str, &str) = ("CRI-O", "crio");
 const CONTAINERD: (&str, &str) = ("containerd", "containerd");
@@ -30,8 +32,15 @@ enum Presence {
 ///
 /// `socket` is a path. On the running host it must answer, unless there is no systemd that could start the runtime;
 /// in an image the program must exist.
-pub(crate) fn require(host: &Host, socket: &Path, document: &Value, version: Option<Minor>) -> Result<()> {
-    let (name, program) = if socket.to_string_lossy().contains("containerd") { CONTAINERD } else { CRIO };
+pub(crate) fn require(
+    host: &Host,
+    feature: RuntimeName,
+    socket: &Path,
+    document: &Value,
+    version: Option<Minor>,
+) -> Result<()> {
+    let is_containerd = feature == RuntimeName::Containerd || socket.to_string_lossy().contains("containerd");
+    let (name, program) = if is_containerd { CONTAINERD } else { CRIO };
     let (why, hint) = match presence(host, socket, program)? {
         Presence::There => return Ok(()),
         Presence::NotRunning => (
@@ -43,7 +52,9 @@ pub(crate) fn require(host: &Host, socket: &Path, document: &Value, version: Opt
             "use --force, or install it: edge-crio install --version 1.34; replace 1.34 by the version of the cluster"
                 .to_owned(),
         ),
-        Presence::NotInstalled => (format!("{name} is not installed"), "use --force, or install it".to_owned()),
+        Presence::NotInstalled => {
+            (format!("{name} is not installed"), "use --force, or install it: edge-pkg install containerd".to_owned())
+        }
     };
     let now = runtime(document, version).and_then(|now| {
         let default =
@@ -56,7 +67,8 @@ pub(crate) fn require(host: &Host, socket: &Path, document: &Value, version: Opt
         }
     });
     let now = now.unwrap_or_default();
-    Err(Error::refused(format!("cannot enable crio: {why}, and edgecore would use it{now}")).hint(hint))
+    Err(Error::refused(format!("cannot enable {}: {why}, and edgecore would use it{now}", feature.feature()))
+        .hint(hint))
 }
 
 fn presence(host: &Host, socket: &Path, program: &str) -> Result<Presence> {

@@ -23,7 +23,7 @@ fn conf(tree: &Tree, version: u16, args: &[&str]) -> Ran {
 fn node(kind: Kind, version: u16) -> Tree {
     let text = format!("# ours, do not remove\n{}", render(kind, Minor::new(version)));
     let path = if kind == Kind::EdgeCore { EDGECORE } else { CLOUDCORE };
-    Tree::with(&[(path, &text), ("etc/hostname", "node\n"), ("usr/bin/crio", "")])
+    Tree::with(&[(path, &text), ("etc/hostname", "node\n"), ("usr/bin/crio", ""), ("usr/bin/containerd", "")])
 }
 
 /// Applies, compares values, checks, applies again and undoes.
@@ -150,8 +150,7 @@ fn enable_metaserver_and_dynamic_controller() {
 }
 
 #[test]
-fn enable_crio_sets_the_keys_of_each_version() {
-    const SOCKET: &str = "unix:///var/run/crio/crio.sock";
+fn enable_runtime_sets_the_keys_of_each_version() {
     for version in versions() {
         let tailored = "modules.edged.tailoredKubeletConfig";
         let (runtime, service, driver) = match version {
@@ -171,8 +170,14 @@ fn enable_crio_sets_the_keys_of_each_version() {
                 format!("{tailored}.cgroupDriver"),
             ),
         };
-        let want = [(runtime.as_str(), json!(SOCKET)), (&service, json!(SOCKET)), (&driver, json!("systemd"))];
-        round(Kind::EdgeCore, version, &["enable", "crio"], &want);
+        // containerd's defaults are those of newer versions, so others are set.
+        let containerd = ["enable", "containerd", "--socket", "/run/site/c.sock", "--cgroup-driver", "systemd"];
+        for (args, socket) in
+            [(&["enable", "crio"][..], "unix:///var/run/crio/crio.sock"), (&containerd, "unix:///run/site/c.sock")]
+        {
+            let want = [(runtime.as_str(), json!(socket)), (&service, json!(socket)), (&driver, json!("systemd"))];
+            round(Kind::EdgeCore, version, args, &want);
+        }
     }
 }
 

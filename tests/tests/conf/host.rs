@@ -162,6 +162,20 @@ fn enable_crio_is_refused_while_cri_o_is_not_installed() {
 }
 
 #[test]
+fn enable_containerd_is_refused_while_containerd_is_not_installed() {
+    let tree = Tree::with(&[(EDGECORE, "kind: EdgeCore\n"), ("usr/bin/crio", "")]);
+    let before = tree.snapshot();
+    let ran = conf(&tree, "1.8", &["enable", "containerd"]).expect(4);
+    let expected = "cannot enable containerd: containerd is not installed, and edgecore would use it instead of Docker\n\
+                    hint: use --force, or install it: edge-pkg ";
+    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+    assert_same(&tree.snapshot(), &before, "refused");
+    tree.write("usr/bin/containerd", "");
+    conf(&tree, "1.8", &["enable", "containerd", "--cgroup-driver", "systemd"]).expect(0);
+    assert_eq!(conf(&tree, "1.8", &["get", "modules.edged.cgroupDriver"]).expect(0).stdout, "systemd\n");
+}
+
+#[test]
 fn enable_crio_finds_the_program_where_its_unit_has_it() {
     let unit = "[Service]\nExecStart=/opt/crio/bin/crio --log-level info\n";
     let tree = Tree::with(&[(EDGECORE, "kind: EdgeCore\n"), ("etc/systemd/system/crio.service", unit)]);

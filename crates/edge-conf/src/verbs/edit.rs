@@ -1,7 +1,7 @@
 //! `edge-conf set`, `unset` and `enable`: turns requests into edits and writes the file once.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::PathBuf;
 
 use edge_host::{Common, Error, Exit, Host, Mode, Outcome, Result, Severity, apply};
 use edge_kubeedge::{Kind, VersionSource};
@@ -12,7 +12,7 @@ use crate::check::{SettingFinding, check_document};
 use crate::cli::{Feature, Options, Verb};
 use crate::configmap;
 use crate::facts::{self, File};
-use crate::feature::{self, Crio, Requests};
+use crate::feature::{self, Requests, RuntimeName, RuntimeSettings};
 use crate::plan::{self, Within};
 use crate::request::{Request, parse_path, parse_setting, piped_lines};
 use crate::resolve::{Rules, notes_on_absent};
@@ -55,8 +55,8 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
     }
     let edited = plan::edit(&opened.inner_name(&name), document, rules, &requests.requests)?;
     report(host, &opened.outer, rules, source, &requests);
-    if let Some(socket) = requests.socket.as_deref().filter(|_| !edited.changes.is_empty()) {
-        require_runtime(host, &file, socket, &merged, rules)?;
+    if let Some(runtime) = requests.runtime.as_ref().filter(|_| !edited.changes.is_empty()) {
+        require_runtime(host, &file, runtime, &merged, rules)?;
     }
     require_kind(&file, opened.entry.is_some(), &edited, rules)?;
     let doubts = judge_result(verb, document, rules, &edited)?;
@@ -104,7 +104,7 @@ enum Operation {
     Logs(Option<String>),
     Metaserver,
     DynamicController,
-    Crio(Crio),
+    Runtime(RuntimeSettings),
 }
 
 impl Operation {
@@ -135,13 +135,21 @@ impl Operation {
             Verb::Enable(Feature::Logs { server }) => Operation::Logs(server.clone()),
             Verb::Enable(Feature::Metaserver) => Operation::Metaserver,
             Verb::Enable(Feature::DynamicController) => Operation::DynamicController,
-            Verb::Enable(Feature::Crio { socket, cgroup_driver, stdin }) => {
+            Verb::Enable(
+                feature @ (Feature::Crio { socket, cgroup_driver, stdin }
+                | Feature::Containerd { socket, cgroup_driver, stdin }),
+            ) => {
+                let name = match feature {
+                    Feature::Containerd { .. } => RuntimeName::Containerd,
+                    _ => RuntimeName::Crio,
+                };
                 let piped = match stdin {
-                    Some(_) => feature::crio_settings(&piped_lines(&settings_on_stdin()?)?)?,
-                    None => Crio::default(),
+                    Some(_) => feature::runtime_settings(&piped_lines(&settings_on_stdin()?)?, name)?,
+                    None => RuntimeSettings { name, ..RuntimeSettings::default() },
                 };
                 // The command line takes precedence.
-                Operation::Crio(Crio {
+                Operation::Runtime(RuntimeSettings {
+                    name,
                     socket: socket.clone().or(piped.socket),
                     cgroup_driver: cgroup_driver.map(|driver| driver.name().to_owned()).or(piped.cgroup_driver),
                 })
@@ -154,7 +162,7 @@ impl Operation {
 
     fn kind(&self) -> Option<Kind> {
         match self {
-            Operation::Metaserver | Operation::Crio(_) => Some(Kind::EdgeCore),
+            Operation::Metaserver | Operation::Runtime(_) => Some(Kind::EdgeCore),
             Operation::DynamicController => Some(Kind::CloudCore),
             Operation::Settings(_) | Operation::Logs(_) => None,
         }
@@ -180,7 +188,7 @@ impl Operation {
             Operation::Logs(server) => feature::cloud_logs(server.as_deref()),
             Operation::Metaserver => feature::metaserver(document, rules.version),
             Operation::DynamicController => feature::dynamic_controller(),
-            Operation::Crio(crio) => feature::crio(document, rules.version, crio),
+            Operation::Runtime(given) => feature::runtime(document, rules.version, given),
         }
     }
 }
@@ -201,12 +209,18 @@ fn require_stream_files(host: &mut Host, file: &File, document: &Value, rules: R
 }
 
 /// Refuses to switch edgecore to a runtime that is not there.
-fn require_runtime(host: &mut Host, file: &File, socket: &Path, document: &Value, rules: Rules) -> Result<()> {
+fn require_runtime(
+    host: &mut Host,
+    file: &File,
+    (name, socket): &(RuntimeName, PathBuf),
+    document: &Value,
+    rules: Rules,
+) -> Result<()> {
     if file.path.is_none() {
         host.report.note(&format!("edgecore starts no pod while nothing listens on {}", socket.display()));
         return Ok(());
     }
-    if rules.force { Ok(()) } else { runtime::require(host, socket, document, rules.version) }
+    if rules.force { Ok(()) } else { runtime::require(host, *name, socket, document, rules.version) }
 }
 
 /// Refuses an edit after which nothing shows which component the file is for.
