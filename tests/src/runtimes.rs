@@ -105,9 +105,11 @@ pub fn script(test: &str, text: &str) -> Option<String> {
 }
 
 fn run(tree: &Path, client: &Path, text: &str) -> Ran {
-    let mut programs = tool::path("edge-reset").as_os_str().to_owned();
-    programs.push(" ");
-    programs.push(client);
+    let mut programs = client.as_os_str().to_owned();
+    for program in ["edge-reset", "edge-pkg"].map(tool::path) {
+        programs.push(" ");
+        programs.push(program);
+    }
     let variables = [("TREE", tree.as_os_str()), ("PROGRAMS", &programs)];
     node::run(&V1, SETUP, &variables, &format!("{PRELUDE}{text}"))
 }

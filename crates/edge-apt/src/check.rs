@@ -9,7 +9,7 @@ use crate::key::{self, KeyFile};
 use crate::obsolete::{Obsolete, obsolete_entries};
 use crate::openpgp::Form;
 use crate::request::Pin;
-use crate::source::PARTS;
+use crate::source::{PARTS, WRITTEN_BY};
 use crate::status;
 use crate::version::PackageName;
 
@@ -49,7 +49,9 @@ pub fn findings(host: &Host, expected: &Expected<'_>) -> Result<Vec<Finding>> {
     }
     let mut has_source = false;
     for end in ["sources", "list"] {
-        has_source |= root.find(&Path::new(PARTS).join(format!("{name}.{end}")))?.exists();
+        // A guide may have written a file of the same name.
+        let found = root.find(&Path::new(PARTS).join(format!("{name}.{end}")))?;
+        has_source |= found.bytes.starts_with(WRITTEN_BY.as_bytes());
     }
     if has_source && !has_pin {
         let text = "the pin is missing: where the hold is lost, an upgrade may change to another minor version";

@@ -12,7 +12,7 @@ pub(crate) const PARTS: &str = "/etc/apt/sources.list.d";
 pub(crate) const MAIN: &str = "/etc/apt/sources.list";
 /// Since this version apt reads deb822 files with Signed-By.
 const DEB822_SINCE: &str = "1.1";
-const WRITTEN_BY: &str = "# Written by edgeutils.";
+pub(crate) const WRITTEN_BY: &str = "# Written by edgeutils.";
 
 /// A repository and the key that it is signed with.
 #[derive(Debug, Clone, PartialEq, Eq)]

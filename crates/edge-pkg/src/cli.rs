@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use edge_apt::Release;
+use edge_fetch::RegistryMirror;
 use edge_host::{Common, UndoArgs};
 
-/// Install the packages of Kubernetes in one version, and keep them there
+/// Install the packages of Kubernetes in one version and keep them there, or containerd with its settings
 ///
-/// Adds the repository with its key, which must have the known fingerprint, pins the version, installs all packages in
+/// For Kubernetes: adds the repository with its key, which must have the known fingerprint, pins the version, installs all packages in
 /// one transaction that is simulated first, and holds them. Entries of repositories that no longer exist are disabled.
+/// For containerd: enables its CRI, sets only what is requested in its configuration, and queries it over the CRI.
 #[derive(Debug, Parser)]
 #[command(name = "edge-pkg", version, help_expected = true, subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done; 1 could not be done; 2 usage; 3 a dry run found changes, or check found \
@@ -27,14 +29,18 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Verb {
-    /// Install packages, pin and hold them
+    /// Install packages and configure them
     Install(InstallArgs),
 
-    /// Check versions, holds, pins, keys and repositories; exit 3 if there are problems
+    /// Check packages, holds, keys, repositories, and containerd; exit 3 if there are problems
     #[command(after_help = "Example:\n  edge-pkg check")]
     Check(CheckArgs),
 
-    /// Remove packages with their repository, key and pin; `undo` restores them
+    /// Print socket and cgroup driver of containerd for `edge-conf enable containerd -`
+    #[command(after_help = "Example:\n  edge-pkg settings | edge-conf enable containerd -")]
+    Settings,
+
+    /// Remove packages with what was added for them; `undo` restores it
     Remove(RemoveArgs),
 
     /// Undo the newest run; with --id, another one
@@ -61,6 +67,51 @@ pub enum Install {
 edge-pkg install kubernetes --version 1.34.2 --role node\n  \
 edge-pkg install kubernetes --version 1.34.2 --offline /media/usb")]
     Kubernetes(Box<KubernetesArgs>),
+
+    /// containerd, with its CRI enabled, and restarted if its configuration has changed; containers keep running
+    ///
+    /// The installed package is kept, that of Docker (containerd.io) too; without one, that of the distribution is
+    /// installed. The cgroup driver is not changed while containers run.
+    #[command(after_help = "Examples:\n  edge-pkg install containerd --cgroup-driver systemd\n  \
+edge-pkg install containerd --pause-image registry.example.com/pause:3.10 --registry-mirror docker.io=https://registry.example.com")]
+    Containerd(Box<ContainerdArgs>),
+}
+
+/// A cgroup driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Driver {
+    /// systemd manages the cgroups.
+    Systemd,
+    /// containerd manages them, its default.
+    Cgroupfs,
+}
+
+/// `install containerd`.
+#[derive(Debug, Clone, Args)]
+pub struct ContainerdArgs {
+    /// The cgroup driver [default: unchanged; containerd's own default is cgroupfs]
+    #[arg(long, value_name = "DRIVER")]
+    pub cgroup_driver: Option<Driver>,
+
+    /// The image of the pause container, for nodes that cannot reach registry.k8s.io
+    #[arg(long, value_name = "REF")]
+    pub pause_image: Option<String>,
+
+    /// Pull a registry's images from this mirror first; may be repeated, in order of preference
+    #[arg(long, value_name = "HOST=URL")]
+    pub registry_mirror: Vec<RegistryMirror>,
+
+    /// Hold the package, so that apt does not upgrade it
+    #[arg(long)]
+    pub hold: bool,
+
+    /// Install without a network, from a directory with .deb files and their SHA256SUMS
+    #[arg(long, value_name = "DIR")]
+    pub offline: Option<PathBuf>,
+
+    /// How long to wait for containerd to start, and for other processes that use apt
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub wait: u64,
 }
 
 /// The role of a node.
@@ -118,6 +169,8 @@ pub struct FromArgs {
 pub enum Subject {
     /// kubelet, kubeadm, kubectl, cri-tools and kubernetes-cni.
     Kubernetes,
+    /// containerd and what uses it.
+    Containerd,
 }
 
 /// `check`.
@@ -141,13 +194,19 @@ pub struct RemoveArgs {
 pub enum Remove {
     /// kubelet, kubeadm, kubectl, cri-tools and kubernetes-cni; refused on a node of a cluster, unless with --yes
     #[command(after_help = "Example:\n  edge-pkg remove kubernetes")]
-    Kubernetes(RemoveKubernetesArgs),
+    Kubernetes(RemoveArgsOf),
+
+    /// containerd, and the mirrors that edge-pkg has written; refused while containers run, unless with --yes
+    ///
+    /// Images and volumes in /var/lib/containerd are kept.
+    #[command(after_help = "Example:\n  edge-pkg remove containerd")]
+    Containerd(RemoveArgsOf),
 }
 
-/// `remove kubernetes`.
+/// `remove kubernetes` and `remove containerd`.
 #[derive(Debug, Clone, Args)]
-pub struct RemoveKubernetesArgs {
-    /// Remove them although this node is part of a cluster: its containers keep running, without kubelet
+pub struct RemoveArgsOf {
+    /// Remove it although this node is part of a cluster or containers are running: they keep running until the next boot
     #[arg(long)]
     pub yes: bool,
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use edge_apt::{PackageName, Release, Status};
 use edge_host::{Host, Result, Root};
 use edge_kubeedge::Kind;
-use edge_systemd::{Scope, Units};
+use edge_systemd::UnitFacts;
 
 use crate::kubernetes::{PINNED, TOOLS};
 
@@ -13,30 +13,6 @@ use crate::kubernetes::{PINNED, TOOLS};
 pub const KUBELET_UNIT: &str = "kubelet.service";
 /// kubeadm writes it when the node joins or becomes a control plane.
 pub const KUBELET_CONF: &str = "/etc/kubernetes/kubelet.conf";
-
-/// The state of a unit's files.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct UnitFacts {
-    /// The file that systemd loads.
-    pub file: Option<PathBuf>,
-    /// It is masked.
-    pub is_masked: bool,
-    /// It is started at boot.
-    pub is_enabled: bool,
-}
-
-impl UnitFacts {
-    /// Reads a unit.
-    pub fn read(root: &Root, name: &str) -> Result<UnitFacts> {
-        let units = Units::read(root, Scope::NextBoot)?;
-        let unit = units.find(name)?;
-        Ok(UnitFacts {
-            file: unit.file().map(|file| file.path.clone()),
-            is_masked: unit.is_masked(),
-            is_enabled: !units.links_to(&unit)?.is_empty(),
-        })
-    }
-}
 
 /// An installed package.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,10 +6,13 @@ use std::time::Duration;
 use edge_apt::{
     Fingerprint, KeyFrom, Layout, Offline, PackageName, PackageRequest, Pin, Release, Source, Stream, VersionRequest,
 };
+use edge_cri::reference_problem;
+use edge_fetch::RegistryMirror;
 use edge_host::{Error, Result};
 
 use crate::catalog::{Kubernetes, with_minor};
-use crate::cli::{FromArgs, KubernetesArgs, Role};
+use crate::cli::{ContainerdArgs, Driver, FromArgs, KubernetesArgs, Role};
+use crate::containerd::edit::Settings;
 use crate::kubernetes::{KUBECTL, NAME, PINNED, TOOLS};
 
 /// Takes precedence over other repositories, but never downgrades.
@@ -117,6 +120,44 @@ impl KubernetesRequest {
         };
         let source = Source { name: NAME.to_owned(), uri, layout: Layout::Flat, key, fingerprints: vec![fingerprint] };
         source.check().map(|()| Some(source))
+    }
+}
+
+/// The requested containerd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerdRequest {
+    /// Settings of its configuration.
+    pub settings: Settings,
+    /// Mirrors of registries.
+    pub mirrors: Vec<RegistryMirror>,
+    /// Whether the package is held.
+    pub hold: bool,
+    /// A directory of packages.
+    pub offline: Option<PathBuf>,
+    /// How long to wait for it, and for apt's locks.
+    pub wait: Duration,
+}
+
+impl ContainerdRequest {
+    /// From the options of `install containerd`.
+    pub(crate) fn of(args: &ContainerdArgs) -> Result<ContainerdRequest> {
+        if let Some(image) = &args.pause_image
+            && let Some(problem) = reference_problem(image)
+        {
+            return Err(Error::usage(format!("cannot use the image {image:?}: {problem}"))
+                .hint("give a reference such as registry.k8s.io/pause:3.10"));
+        }
+        Ok(ContainerdRequest {
+            settings: Settings {
+                systemd_cgroup: args.cgroup_driver.map(|driver| driver == Driver::Systemd),
+                pause_image: args.pause_image.clone(),
+                has_mirrors: !args.registry_mirror.is_empty(),
+            },
+            mirrors: args.registry_mirror.clone(),
+            hold: args.hold,
+            offline: args.offline.clone(),
+            wait: Duration::from_secs(args.wait),
+        })
     }
 }
 

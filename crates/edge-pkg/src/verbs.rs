@@ -3,3 +3,5 @@
 pub(crate) mod check;
 pub(crate) mod install;
 pub(crate) mod remove;
+pub(crate) mod settings;
+pub(crate) mod undo;

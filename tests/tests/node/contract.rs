@@ -160,6 +160,8 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
     let pkg: &[(&[&str], i32)] = &[
         (&["install", "kubernetes", "--version", "1.34"], 4),
         (&["install", "kubernetes", "--version", "latest"], 2),
+        (&["install", "containerd"], 4),
+        (&["settings"], 2),
         (&["remove", "kubernetes"], 4),
         (&["check"], 1),
         (&["undo", "--list"], 0),

@@ -5,7 +5,7 @@
 use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
 
-fn run(tree: &Tree, args: &[&str]) -> Ran {
+pub(super) fn run(tree: &Tree, args: &[&str]) -> Ran {
     Tool::new("edge-pkg").arg("--root").arg(tree.path()).args(args).run()
 }
 
@@ -18,11 +18,11 @@ fn status(packages: &[(&str, &str, &str)]) -> String {
     packages.iter().map(package).collect()
 }
 
-const INSTALLED: &str = "install ok installed";
-const HELD: &str = "hold ok installed";
-const DPKG: (&str, &str, &str) = ("dpkg", "1.21.22", INSTALLED);
+pub(super) const INSTALLED: &str = "install ok installed";
+pub(super) const HELD: &str = "hold ok installed";
+pub(super) const DPKG: (&str, &str, &str) = ("dpkg", "1.21.22", INSTALLED);
 
-fn tree(packages: &[(&str, &str, &str)]) -> Tree {
+pub(super) fn tree(packages: &[(&str, &str, &str)]) -> Tree {
     let tree = Tree::new();
     tree.write("var/lib/dpkg/status", status(packages));
     tree
@@ -63,8 +63,17 @@ fn check_of_a_system_without_problems_or_without_dpkg() {
     let all = ["kubelet", "kubeadm", "kubectl", "cri-tools", "kubernetes-cni"].map(|name| (name, "1.34.2-1.1", HELD));
     let ran = run(&tree(&[&[DPKG], all.as_slice()].concat()), &["check", "kubernetes"]).expect(0);
     assert!(ran.stdout.ends_with("no problems found\n"), "{}", ran.stdout);
-    let none = run(&tree(&[DPKG]), &["check"]).expect(3);
-    assert!(none.stdout.contains("error: Kubernetes is not installed\n    hint: "), "{}", none.stdout);
+    for (args, text) in [
+        (&["check"][..], "error: neither Kubernetes nor containerd is installed\n    hint: "),
+        (&["check", "kubernetes"], "error: Kubernetes is not installed\n    hint: "),
+        (
+            &["check", "containerd"],
+            "containerd.service: error: containerd is not installed\n    hint: install it: edge-pkg ",
+        ),
+    ] {
+        let none = run(&tree(&[DPKG]), args).expect(3);
+        assert!(none.stdout.contains(text), "{}", none.stdout);
+    }
     // Neither is a host without dpkg one without packages, nor one whose status file is damaged.
     let empty = run(&Tree::new(), &["check"]).expect(1);
     assert!(empty.stderr.contains("/var/lib/dpkg/status: No such file or directory\nhint: "), "{}", empty.stderr);

@@ -1,5 +1,7 @@
 //! In private namespaces of this machine: not on an emulated one.
 
+mod containerd;
+mod containerd_package;
 mod killed;
 mod kubernetes;
 

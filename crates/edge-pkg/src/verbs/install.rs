@@ -1,65 +1,15 @@
-//! `edge-pkg install`.
+//! `edge-pkg install`, one file for each thing.
 
-use edge_host::{Error, Host, Mode, Outcome, Plan, Result, apply};
+mod containerd;
+mod kubernetes;
 
-use crate::catalog;
-use crate::cli::{Install, KubernetesArgs};
-use crate::facts::{Facts, KUBELET_UNIT};
-use crate::kubernetes::{self, KUBECTL, KUBELET};
-use crate::request::KubernetesRequest;
+use edge_host::{Host, Outcome, Result};
+
+use crate::cli::Install;
 
 pub(crate) fn run(host: &mut Host, what: &Install) -> Result<Outcome> {
     match what {
-        Install::Kubernetes(args) => install_kubernetes(host, args),
+        Install::Kubernetes(args) => kubernetes::run(host, args),
+        Install::Containerd(args) => containerd::run(host, args),
     }
-}
-
-fn install_kubernetes(host: &mut Host, args: &KubernetesArgs) -> Result<Outcome> {
-    let request = KubernetesRequest::of(args)?;
-    host.must_be_live(
-        "install packages",
-        "the scripts of packages would run as root on this host",
-        "run it on the host itself, for an image at its first boot",
-    )?;
-    let catalog = catalog::kubernetes()?;
-    let facts = Facts::read(host)?;
-    kubernetes::check(&facts, &request, &catalog)?;
-    let before = facts.package(KUBELET).and_then(|package| package.release);
-    if let Some(before) = before.filter(|before| before.minor < request.release.minor && facts.has_joined) {
-        host.report.warning(&format!(
-            "kubelet 1.{} must not be newer than the API server: upgrade the control plane first (kubeadm upgrade), and \
-             drain this node",
-            before.minor + 1
-        ));
-    }
-    let wanted = request.to_apt(&catalog, facts.package(KUBECTL).is_some())?;
-    let done = edge_apt::install(host, &wanted)?;
-    if done.waits {
-        host.count_unlisted();
-    }
-    let outcome = apply(host, Plan::new())?;
-    if host.mode == Mode::Apply {
-        report_installed(host, &wanted)?;
-    }
-    Ok(outcome)
-}
-
-/// Reports what is installed now, from dpkg's status, and fails if that is not what was requested.
-fn report_installed(host: &mut Host, wanted: &edge_apt::Request) -> Result<()> {
-    let facts = Facts::read(host)?;
-    for requested in &wanted.packages {
-        let package = facts.package(requested.name.as_str());
-        let Some(package) = package.filter(|package| package.held) else {
-            return Err(Error::failed(format!(
-                "cannot install {}: after apt and dpkg succeeded it is not installed and held",
-                requested.name
-            ))
-            .hint("another program changed it at the same time: run the same command again"));
-        };
-        host.report.line(&format!("{} {} is installed and held", package.name, package.version));
-    }
-    if facts.kubelet.file.is_some() && !facts.kubelet.is_enabled {
-        host.report.note(&format!("{KUBELET_UNIT} is not enabled at boot: systemctl enable {KUBELET_UNIT}"));
-    }
-    Ok(())
 }

@@ -1,21 +1,25 @@
-//! `edge-pkg remove` and `undo`.
+//! `edge-pkg remove`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use edge_apt::{PackageName, Removal};
-use edge_host::{Error, Host, Mode, Outcome, Plan, Result, UndoArgs, apply, undo as host_undo};
+use edge_host::{Error, Host, Outcome, Plan, Result, apply};
+use edge_systemd::{Link, UnitFacts};
 
-use crate::cli::{Remove, RemoveKubernetesArgs};
+use crate::cli::{Remove, RemoveArgsOf};
+use crate::containerd::{self, PACKAGES, config::CERTS_D, edit::MARK, refuse_running};
 use crate::facts::{Facts, KUBELET_CONF};
 use crate::kubernetes::{NAME, PINNED, TOOLS};
 
 pub(crate) fn run(host: &mut Host, what: &Remove) -> Result<Outcome> {
     match what {
         Remove::Kubernetes(args) => remove_kubernetes(host, args),
+        Remove::Containerd(args) => remove_containerd(host, args),
     }
 }
 
-fn remove_kubernetes(host: &mut Host, args: &RemoveKubernetesArgs) -> Result<Outcome> {
+fn remove_kubernetes(host: &mut Host, args: &RemoveArgsOf) -> Result<Outcome> {
     host.must_be_live(
         "remove packages",
         "the scripts of packages would run as root on this host",
@@ -33,13 +37,47 @@ fn remove_kubernetes(host: &mut Host, args: &RemoveKubernetesArgs) -> Result<Out
     let packages = PINNED.into_iter().chain(TOOLS).map(PackageName::parse).collect::<Result<_>>()?;
     let wait = Duration::from_secs(args.wait);
     edge_apt::remove(host, &Removal { packages, source: Some(NAME.to_owned()), pin: Some(NAME.to_owned()), wait })?;
-    apply(host, Plan::new())
+    let mut plan = Plan::new();
+    disable(host, &facts.kubelet, &mut plan)?;
+    apply(host, plan)
 }
 
-/// `undo`, which may use apt and waits for others that do.
-pub(crate) fn undo(host: &mut Host, args: &UndoArgs) -> Result<Outcome> {
-    if !args.list && host.mode == Mode::Apply && host.root.is_live() && edge_apt::status_if_any(host)?.is_some() {
-        edge_apt::wait(host, edge_apt::DEFAULT_WAIT)?;
+fn remove_containerd(host: &mut Host, args: &RemoveArgsOf) -> Result<Outcome> {
+    let facts = containerd::Facts::read(host, &[])?;
+    if !args.yes {
+        let hint = "drain the node first (kubectl drain NODE); to remove it anyway: edge-pkg remove containerd --yes";
+        refuse_running(host, &facts.socket(), "remove containerd", hint)?;
     }
-    host_undo::run(host, args, &[&edge_apt::PackageRemovals])
+    let packages = PACKAGES.into_iter().map(PackageName::parse).collect::<Result<_>>()?;
+    if facts.package.is_some() {
+        let wait = Duration::from_secs(args.wait);
+        edge_apt::remove(host, &Removal { packages, source: None, pin: None, wait })?;
+    }
+    host.prepare_change()?;
+    let mut plan = Plan::new();
+    if facts.package.is_some() {
+        disable(host, &facts.unit, &mut plan)?;
+    }
+    let dir = facts.config.as_ref().map_or_else(|_| Path::new(CERTS_D).to_path_buf(), |config| config.hosts_dir());
+    for registry in host.root.list(&dir)? {
+        let path = dir.join(registry).join("hosts.toml");
+        let found = host.root.find(&path)?;
+        if found.bytes.starts_with(MARK.as_bytes()) {
+            plan.remove(path, found, "written by edge-pkg");
+        }
+    }
+    if facts.package.is_none() && facts.is_installed {
+        plan.note("containerd was not installed by a package, and is kept");
+    }
+    apply(host, plan)
+}
+
+/// Plans the removal of the links that enabled the unit of a package, unless the package has removed them.
+fn disable(host: &Host, unit: &UnitFacts, plan: &mut Plan) -> Result<()> {
+    let mut links = Vec::new();
+    for Link { path, .. } in &unit.links {
+        links.push(Link { path: path.clone(), itself: host.root.find_link(path)? });
+    }
+    UnitFacts { links, ..unit.clone() }.disable(plan);
+    Ok(())
 }
