@@ -31,6 +31,8 @@ mkdir -p root/usr/local/bin
 for program in "$@"; do cp "$program" root/usr/local/bin/; done
 rm -rf root/etc/systemd/system root/etc/kubeedge
 mkdir -p root/etc/systemd/system root/etc/kubeedge/config
+# The modules are those of this host's kernel, and a tree may list one that it does not have.
+ln -s /dev/null root/etc/systemd/system/systemd-modules-load.service
 echo 0123456789abcdef0123456789abcdef > root/etc/machine-id
 printf "[Unit]\nRequires=systemd-journald.service\nWants=$units\nAfter=systemd-journald.service $units\nAllowIsolate=yes\n" > root/etc/systemd/system/boot.target
 if [ "$tree" = / ]; then for dir in var/lib var/log; do mount -t tmpfs tmpfs root/$dir; done; fi
@@ -125,7 +127,8 @@ impl Systemd {
                 return Ok(machine);
             }
         }
-        Err(format!("systemd was not up within {} s: {}", BOOT_WITHIN.as_secs(), machine.log()))
+        let state = machine.sh("systemctl is-system-running; systemctl list-jobs; systemctl --failed").stdout;
+        Err(format!("systemd was not up within {} s: {state}{}", BOOT_WITHIN.as_secs(), machine.log()))
     }
 
     /// The process whose network is the machine's, whether it runs or is about to boot again.
