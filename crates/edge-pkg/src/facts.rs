@@ -32,6 +32,8 @@ pub struct Package {
 pub struct Facts {
     /// The installed packages.
     pub packages: Vec<Package>,
+    /// Installed packages with one of these names and another numbering, such as kubectl 1:528.0.0 of Google Cloud.
+    pub foreign: Vec<&'static str>,
     /// The architecture, by dpkg.
     pub architecture: String,
     /// kubelet's unit.
@@ -46,13 +48,21 @@ impl Facts {
     /// Reads them from the host.
     pub fn read(host: &Host) -> Result<Facts> {
         let status = edge_apt::status(host)?;
+        let (packages, foreign) = installed(&status)?;
         Ok(Facts {
-            packages: installed(&status)?,
+            packages,
+            foreign,
             architecture: status.architecture().to_owned(),
             kubelet: UnitFacts::read(&host.root, KUBELET_UNIT)?,
             edgecore: edgecore(&host.root)?,
             has_joined: host.root.find_link(Path::new(KUBELET_CONF))?.exists(),
         })
+    }
+
+    /// The names of the packages of Kubernetes, but for those that are another program's here.
+    pub fn names(&self) -> Result<Vec<PackageName>> {
+        let names = PINNED.into_iter().chain(TOOLS);
+        names.filter(|name| !self.foreign.contains(name)).map(PackageName::parse).collect()
     }
 
     /// The installed package of this name.
@@ -61,16 +71,20 @@ impl Facts {
     }
 }
 
-fn installed(status: &Status) -> Result<Vec<Package>> {
-    let mut all = Vec::new();
+fn installed(status: &Status) -> Result<(Vec<Package>, Vec<&'static str>)> {
+    let (mut all, mut foreign) = (Vec::new(), Vec::new());
     for name in PINNED.into_iter().chain(TOOLS) {
         let package = PackageName::parse(name)?;
         if let Some(version) = status.version_of(&package).map(ToString::to_string) {
             let release = Release::of_package(&version);
+            if release.is_none() && PINNED.contains(&name) {
+                foreign.push(name);
+                continue;
+            }
             all.push(Package { name, version, release, held: status.is_held(&package) });
         }
     }
-    Ok(all)
+    Ok((all, foreign))
 }
 
 /// edgecore's unit, or its program where something else starts it.

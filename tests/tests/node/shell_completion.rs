@@ -32,7 +32,7 @@ fn cases(root: &Path) -> Vec<Case> {
         Case::new("edge-prep apply --for ", &["edgecore", "kubeadm"]),
         Case::new("edge-prep --lock-wait 5 apply -n --swap ", &["keep", "limited", "off"]),
         Case::new("edge-prep undo --li", &["--list"]),
-        Case::new("edge-conf enable ", &["crio", "dynamic-controller", "help", "logs", "metaserver"]),
+        Case::new("edge-conf enable ", &["containerd", "crio", "dynamic-controller", "help", "logs", "metaserver"]),
         Case::new("edge-crio install --source ", &["apt", "auto", "bundle"]),
         Case::new(&format!("edge-conf --file {root}/ca"), &[&format!("{root}/cabinet"), &format!("{root}/cap.yaml")]),
         Case::new(&format!("edge-prep apply --root {root}/ca"), &[&format!("{root}/cabinet")]),

@@ -29,6 +29,14 @@ pub(super) fn tree(packages: &[(&str, &str, &str)]) -> Tree {
 }
 
 #[test]
+fn packages_of_the_same_name_from_another_vendor_are_not_of_kubernetes() {
+    let tree = tree(&[DPKG, ("kubectl", "1:528.0.0-0", INSTALLED)]);
+    let found = run(&tree, &["check"]).expect(3).stdout;
+    assert!(found.contains("neither Kubernetes nor containerd is installed"), "{found}");
+    assert!(!found.contains("kubectl"), "{found}");
+}
+
+#[test]
 fn check_reports_versions_holds_and_edgecore_with_their_places() {
     let packages = [
         DPKG,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_apt::{Expected, PackageName};
+use edge_apt::Expected;
 use edge_host::{Finding, Host, Outcome, Result};
 use edge_kubeedge::Kind;
 use edge_kubeedge::runtime::{Runtime, runtime};
@@ -16,7 +16,7 @@ use nix::unistd::{AccessFlags, access};
 use crate::cli::Subject;
 use crate::diagnose::{LOOPBACK, Others};
 use crate::facts::Facts;
-use crate::kubernetes::{NAME, PINNED, TOOLS};
+use crate::kubernetes::NAME;
 use crate::{catalog, containerd, diagnose};
 
 const STATUS: &str = "/var/lib/dpkg/status";
@@ -67,7 +67,7 @@ fn of_kubernetes(host: &mut Host, is_named: bool, has_containerd: bool) -> Resul
     } else if !facts.packages.is_empty() {
         findings.extend(diagnose::kubernetes(&facts));
     }
-    let packages: Vec<PackageName> = PINNED.into_iter().chain(TOOLS).map(PackageName::parse).collect::<Result<_>>()?;
+    let packages = facts.names()?;
     let obsolete = catalog::kubernetes()?.obsolete(false);
     let expected = Expected { name: NAME, packages: &packages, obsolete: &obsolete, again: &again };
     findings.extend(edge_apt::findings(host, &expected)?);

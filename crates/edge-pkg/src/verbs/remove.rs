@@ -10,7 +10,7 @@ use edge_systemd::{Link, UnitFacts};
 use crate::cli::{Remove, RemoveArgsOf};
 use crate::containerd::{self, PACKAGES, config::CERTS_D, edit::MARK, refuse_running};
 use crate::facts::{Facts, KUBELET_CONF};
-use crate::kubernetes::{NAME, PINNED, TOOLS};
+use crate::kubernetes::NAME;
 
 pub(crate) fn run(host: &mut Host, what: &Remove) -> Result<Outcome> {
     match what {
@@ -34,7 +34,7 @@ fn remove_kubernetes(host: &mut Host, args: &RemoveArgsOf) -> Result<Outcome> {
             "leave the cluster first: kubeadm reset; to remove the packages anyway: edge-pkg remove kubernetes --yes",
         ));
     }
-    let packages = PINNED.into_iter().chain(TOOLS).map(PackageName::parse).collect::<Result<_>>()?;
+    let packages = facts.names()?;
     let wait = Duration::from_secs(args.wait);
     edge_apt::remove(host, &Removal { packages, source: Some(NAME.to_owned()), pin: Some(NAME.to_owned()), wait })?;
     let mut plan = Plan::new();
