@@ -48,8 +48,12 @@ pub(crate) struct ObsoleteFile {
     pub(crate) entries: Vec<ObsoleteEntry>,
 }
 
-/// The obsolete entries in apt's sources, but for the file `own`.
+/// The obsolete entries in apt's sources, but for the file `own`. Errors: exit 4 for one that cannot be disabled alone.
 pub(crate) fn find(root: &Root, obsolete: &[Obsolete], own: Option<&Path>) -> Result<Vec<ObsoleteFile>> {
+    find_with(root, obsolete, own, true)
+}
+
+fn find_with(root: &Root, obsolete: &[Obsolete], own: Option<&Path>, refuses: bool) -> Result<Vec<ObsoleteFile>> {
     let mut all = Vec::new();
     if obsolete.is_empty() {
         return Ok(all);
@@ -58,7 +62,7 @@ pub(crate) fn find(root: &Root, obsolete: &[Obsolete], own: Option<&Path>) -> Re
         let was = root.find(&path)?;
         let is_fields = path.extension().is_some_and(|extension| extension == FIELDS);
         let (bytes, entries) = if is_fields {
-            without_stanzas(&path, &was.bytes, obsolete)?
+            without_stanzas(&path, &was.bytes, obsolete, refuses)?
         } else {
             without_lines(&path, &was.bytes, obsolete)
         };
@@ -71,7 +75,7 @@ pub(crate) fn find(root: &Root, obsolete: &[Obsolete], own: Option<&Path>) -> Re
 
 /// The obsolete entries, for a check.
 pub fn obsolete_entries(root: &Root, obsolete: &[Obsolete]) -> Result<Vec<ObsoleteEntry>> {
-    Ok(find(root, obsolete, None)?.into_iter().flat_map(|file| file.entries).collect())
+    Ok(find_with(root, obsolete, None, false)?.into_iter().flat_map(|file| file.entries).collect())
 }
 
 impl Obsolete {
@@ -109,8 +113,13 @@ fn without_lines(path: &Path, bytes: &[u8], obsolete: &[Obsolete]) -> (Vec<u8>, 
     (edited, entries)
 }
 
-/// Refuses (exit 4) a stanza that also names other repositories.
-fn without_stanzas(path: &Path, bytes: &[u8], obsolete: &[Obsolete]) -> Result<(Vec<u8>, Vec<ObsoleteEntry>)> {
+/// A stanza that also names other repositories is refused (exit 4), or is an entry that stays as it is.
+fn without_stanzas(
+    path: &Path,
+    bytes: &[u8],
+    obsolete: &[Obsolete],
+    refuses: bool,
+) -> Result<(Vec<u8>, Vec<ObsoleteEntry>)> {
     let (mut edited, mut entries) = (Vec::new(), Vec::new());
     let all: Vec<&[u8]> = lines(bytes).collect();
     let mut number = 1;
@@ -128,6 +137,10 @@ fn without_stanzas(path: &Path, bytes: &[u8], obsolete: &[Obsolete]) -> Result<(
                         edited.extend(*line);
                     }
                 }
+            }
+            Some((line, uri, why, false)) if !refuses => {
+                entries.push(ObsoleteEntry { path: path.to_path_buf(), line: number + line, uri, why });
+                edited.extend(stanza.concat());
             }
             Some((line, uri, why, false)) => {
                 return Err(Error::refused(format!(
@@ -214,7 +227,7 @@ mod tests {
     }
 
     fn of_stanzas(text: &str) -> Result<(String, Vec<usize>)> {
-        let (bytes, entries) = without_stanzas(Path::new("/x"), text.as_bytes(), &rules())?;
+        let (bytes, entries) = without_stanzas(Path::new("/x"), text.as_bytes(), &rules(), true)?;
         Ok((String::from_utf8(bytes).unwrap(), entries.iter().map(|entry| entry.line).collect()))
     }
 
@@ -243,6 +256,8 @@ mod tests {
         let mixed = "Types: deb\nURIs: https://packages.cloud.google.com/apt\nSuites: cloud-sdk kubernetes-xenial\n";
         let error = of_stanzas(mixed).unwrap_err();
         assert!(error.message().contains("/x:2 also names other repositories or suites"), "{error}");
+        let (same, found) = without_stanzas(Path::new("/x"), mixed.as_bytes(), &rules(), false).unwrap();
+        assert_eq!((same.as_slice(), found[0].line), (mixed.as_bytes(), 2), "a check names it");
     }
 
     #[test]

@@ -29,6 +29,16 @@ pub(super) fn tree(packages: &[(&str, &str, &str)]) -> Tree {
 }
 
 #[test]
+fn check_names_a_dead_repository_beside_a_live_one() {
+    let tree = tree(&[DPKG]);
+    let mixed = "Types: deb\nURIs: https://packages.cloud.google.com/apt\nSuites: cloud-sdk kubernetes-xenial\n";
+    tree.write("etc/apt/sources.list.d/mixed.sources", mixed);
+    let found = run(&tree, &["check"]).expect(3).stdout;
+    let line = "/etc/apt/sources.list.d/mixed.sources:2: error: https://packages.cloud.google.com/apt is obsolete";
+    assert!(found.contains(line), "{found}");
+}
+
+#[test]
 fn packages_of_the_same_name_from_another_vendor_are_not_of_kubernetes() {
     let tree = tree(&[DPKG, ("kubectl", "1:528.0.0-0", INSTALLED)]);
     let found = run(&tree, &["check"]).expect(3).stdout;
