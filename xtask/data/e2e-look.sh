@@ -36,7 +36,13 @@ awk '{ split($0, ends, " - "); split(ends[2], of, " "); print "mount\t" $5 "\t" 
 # Services are listed below; systemd removes the group of one that has ended at a time of its own.
 find /sys/fs/cgroup -maxdepth 2 -type d ! -path '*/system.slice/*' -printf 'cgroup\t%P\tthere\n'
 
-# What runs, and what will run after a reboot; an emulated machine may need longer than the bus waits by itself.
-export SYSTEMD_BUS_TIMEOUT=110
-systemctl list-units --all --plain --no-legend | awk '{ print "unit\t" $1 "\t" $2 " " $3 " " $4 }'
-systemctl list-unit-files --no-legend | awk '{ print "unit file\t" $1 "\t" $2 }'
+# What runs, and what will run after a reboot.
+units() {
+    for _ in 1 2 3; do systemctl "$@" --no-legend >/run/look.units && return; done
+    exit 1
+}
+units list-units --all --plain
+awk '{ print "unit\t" $1 "\t" $2 " " $3 " " $4 }' /run/look.units
+units list-unit-files
+awk '{ print "unit file\t" $1 "\t" $2 }' /run/look.units
+rm /run/look.units

@@ -62,7 +62,7 @@ struct Suite {
 enum Place {
     /// One after the other: they build with cargo and keep every core busy.
     InTurn,
-    /// Beside those and each other, from the beginning: it keeps one processor busy at most, emulated or real.
+    /// Beside those from the beginning, one after the other: it keeps one processor busy at most, emulated or real.
     Beside,
     /// In turn, but only if it is named: it takes long and finds little that is new on most days.
     OnlyByName,
@@ -138,8 +138,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         selected.into_iter().partition(|suite| suite.place == Place::Beside);
     let (sender, events) = mpsc::channel();
     let Reported { total, notes, failures } = std::thread::scope(|scope| {
-        let beside = beside.into_iter().map(|suite| vec![suite]);
-        for lane in std::iter::once(in_turn).chain(beside) {
+        for lane in [in_turn, beside] {
             let (sender, context) = (sender.clone(), &context);
             scope.spawn(move || lane.into_iter().for_each(|suite| run_suite(suite, &context(suite), &sender)));
         }
@@ -281,7 +280,7 @@ fn relevant<'a>(lines: &[&'a str], most: usize) -> Vec<&'a str> {
     let mut inside = false;
     for line in lines {
         inside = (inside || *line == "failures:") && !line.starts_with("test result: ");
-        if inside && !line.is_empty() {
+        if inside && !line.is_empty() && !is_of_a_backtrace(line) {
             found.push(*line);
         }
     }
@@ -290,6 +289,17 @@ fn relevant<'a>(lines: &[&'a str], most: usize) -> Vec<&'a str> {
     }
     let from = found.len().saturating_sub(most);
     found.split_off(from)
+}
+
+/// A line that Rust prints below a panic's message, of which there are more than are shown.
+fn is_of_a_backtrace(line: &str) -> bool {
+    let line = line.trim_start();
+    let number = line.trim_start_matches(|sign: char| sign.is_ascii_digit());
+    let is_frame = number.len() < line.len() && number.starts_with(": ");
+    is_frame
+        || ["at /", "at ./", "stack backtrace:", "note: Some details are omitted"]
+            .iter()
+            .any(|begin| line.starts_with(begin))
 }
 
 /// An error if nothing matches, so that a suite cannot pass by running nothing.
@@ -310,6 +320,15 @@ mod tests {
         let mut lines = log.to_vec();
         lines.extend(["test result: ok. 3 passed"; 2 * SHOWN_LINES]);
         assert_eq!(relevant(&lines, SHOWN_LINES), ["failures:", "---- one stdout ----", "wrong"]);
+    }
+
+    #[test]
+    fn message_of_a_panic_is_shown_without_its_backtrace() {
+        let panic = ["thread 'a' panicked at b.rs:1:2:", "left: 1", "stack backtrace:"];
+        let frames =
+            ["   0: begin_panic", "             at /rustc/1/library/std/src/panicking.rs:689:5"].repeat(SHOWN_LINES);
+        let lines = [&["failures:"], &panic[..], &frames[..], &["failures:", "    a"]].concat();
+        assert_eq!(relevant(&lines, SHOWN_LINES), [&["failures:"], &panic[..2], &["failures:", "    a"]].concat());
     }
 
     #[test]

@@ -25,8 +25,10 @@ const SHUTDOWN: Duration = Duration::from_secs(30);
 /// Replies of the agent itself; one may contain megabytes of a command's output.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// The environment of every command.
-const PATH: &str = "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C\n";
+/// The environment of every command. An emulated machine on a busy one may need longer than the 25 s that systemctl
+/// waits for an answer.
+const ENVIRONMENT: &str = "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C \
+    SYSTEMD_BUS_TIMEOUT=600\n";
 
 /// A machine and its console output so far.
 #[derive(Debug)]
@@ -146,7 +148,7 @@ impl Machine {
 
     /// Starts a shell script in the machine and does not wait for it; its process there.
     pub(super) fn start(&mut self, script: &str) -> Result<i64> {
-        let script = format!("{PATH}{script}");
+        let script = format!("{ENVIRONMENT}{script}");
         let arguments = json!({"path": "/bin/sh", "arg": ["-c", script], "capture-output": true});
         let answer = self.answer();
         let started = self.running()?.agent.request("guest-exec", &arguments, answer)?;
