@@ -4,8 +4,11 @@
 
 use super::BEFORE_COMMAND;
 
-/// Programs whose operands are paths.
-const FILE_PROGRAMS: [&str; 5] = ["chmod", "mv", "cp", "rm", "echo"];
+/// Programs whose operands are paths as the image's system has them. Not umount and chattr: those of the hints are
+/// what the kernel says, as this machine has them.
+const FILE_PROGRAMS: [&str; 8] = ["chmod", "mv", "cp", "rm", "ln", "mkdir", "zcat", "echo"];
+/// What comes before one in a sentence, besides [`BEFORE_COMMAND`].
+const BEFORE_IN_SENTENCE: [&str; 3] = ["&& ", "or ", "run "];
 const SYSTEMCTL: &str = "systemctl";
 const APT_GET: &str = "apt-get";
 /// Verbs of systemctl that only change or read files (systemctl(1), `--root`).
@@ -58,7 +61,8 @@ fn verb(command: &str) -> &str {
 
 /// Where the next command of a known program begins.
 fn next_command(hint: &str, from: usize) -> Option<(usize, &'static str)> {
-    let begins = |at: usize| at == 0 || BEFORE_COMMAND.iter().chain(&["&& "]).any(|text| hint[..at].ends_with(text));
+    let begins =
+        |at: usize| at == 0 || BEFORE_COMMAND.iter().chain(&BEFORE_IN_SENTENCE).any(|text| hint[..at].ends_with(text));
     let known = || FILE_PROGRAMS.into_iter().chain([SYSTEMCTL, APT_GET]);
     let name_at =
         |at: usize| known().find(|name| hint[at..].strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
@@ -79,8 +83,12 @@ fn without_part(hint: &str, at: usize, end: usize) -> Option<String> {
 
 /// An absolute path as it is below the image; other words, and paths that are below it already, as they are.
 fn below(dir: &str, word: &str) -> String {
-    match word.starts_with('/') && !word.starts_with(&format!("{dir}/")) {
-        true => format!("{}{word}", dir.trim_end_matches('/')),
+    let (quote, path) = if word.starts_with("'/") { word.split_at(1) } else { ("", word) };
+    let dir = dir.trim_end_matches('/');
+    match path.starts_with('/') && !path.starts_with(&format!("{dir}/")) {
+        // The quotation marks of two words side by side make one word of them.
+        true if dir.starts_with('\'') => format!("{dir}{word}"),
+        true => format!("{quote}{dir}{path}"),
         false => word.to_owned(),
     }
 }
@@ -104,6 +112,10 @@ mod tests {
             ("start it: systemctl start a; or add it with --force", "add it with --force"),
             ("see /etc/a, or move it away: mv /etc/a /root", "see /etc/a, or move it away: mv /img/etc/a /img/root"),
             ("the rm command, /etc/a", "the rm command, /etc/a"),
+            ("repair it, or mv /etc/a /etc/a.old", "repair it, or mv /img/etc/a /img/etc/a.old"),
+            ("x: cp -p /a /b && zcat /c > /a", "x: cp -p /img/a /img/b && zcat /img/c > /img/a"),
+            ("unmount it (umount /mnt/a)", "unmount it (umount /mnt/a)"),
+            ("x: mv '/etc/a b' /root", "x: mv '/img/etc/a b' /img/root"),
             ("systemctl --now enable a.service", "systemctl --root=/img enable a.service"),
             // Written for the image.
             ("x: systemctl --root /img unmask a.service; or b", "x: systemctl --root /img unmask a.service; or b"),
