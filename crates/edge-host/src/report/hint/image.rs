@@ -4,9 +4,9 @@
 
 use super::BEFORE_COMMAND;
 
-/// Programs whose operands are paths as the image's system has them. Not umount and chattr: those of the hints are
-/// what the kernel says, as this machine has them.
-const FILE_PROGRAMS: [&str; 8] = ["chmod", "mv", "cp", "rm", "ln", "mkdir", "zcat", "echo"];
+/// Programs whose operands are paths as the image's system has them. Not umount, chattr and mkdir: those of the hints
+/// are what the kernel says or the caller has named, as this machine has them.
+const FILE_PROGRAMS: [&str; 7] = ["chmod", "mv", "cp", "rm", "ln", "zcat", "echo"];
 /// What comes before one in a sentence, besides [`BEFORE_COMMAND`].
 const BEFORE_IN_SENTENCE: [&str; 3] = ["&& ", "or ", "run "];
 const SYSTEMCTL: &str = "systemctl";
@@ -115,6 +115,7 @@ mod tests {
             ("repair it, or mv /etc/a /etc/a.old", "repair it, or mv /img/etc/a /img/etc/a.old"),
             ("x: cp -p /a /b && zcat /c > /a", "x: cp -p /img/a /img/b && zcat /img/c > /img/a"),
             ("unmount it (umount /mnt/a)", "unmount it (umount /mnt/a)"),
+            ("create it: mkdir -p /out", "create it: mkdir -p /out"),
             ("x: mv '/etc/a b' /root", "x: mv '/img/etc/a b' /img/root"),
             ("systemctl --now enable a.service", "systemctl --root=/img enable a.service"),
             // Written for the image.
