@@ -13,6 +13,19 @@ find . -xdev -type f -size -16385k -printf '%P\0' | sort -z | xargs -0 md5sum -z
 join -t "$tab" /run/look.names /run/look.hashes | sed "s/^\([^$tab]*$tab\)\([^$tab]*\)$tab/file$tab\1\2 /"
 rm /run/look.names /run/look.hashes
 
+# Leaves out tables that accept everything: iptables creates them when it first needs one, until the next boot.
+with_rules() {
+    awk '
+        /^\*/ || /^table / { text = ""; is_used = chains = types = 0 }
+        { text = text $0 "\n" }
+        /^\t*chain [A-Z]+ [{]$/ { chains++; next }
+        /^\t*type .* policy accept;$/ { types++; next }
+        /^COMMIT$/ || /^[}]$/ { if (is_used || chains != types) printf "%s", text; text = ""; next }
+        /^\*/ || /^table / || /^:[A-Z]+ ACCEPT / || /^\t*[}]$/ || /^$/ { next }
+        { is_used = 1 }
+        END { printf "%s", text }'
+}
+
 # The state of the kernel; iptables first, because listing its rules loads modules. A set of rules is compared by each
 # line, for its reader, and as a whole, for the order.
 for save in iptables-save ip6tables-save 'nft --stateless list ruleset' 'ipset save' 'ipvsadm-save -n'; do
@@ -21,7 +34,7 @@ for save in iptables-save ip6tables-save 'nft --stateless list ruleset' 'ipset s
     ipvs*) grep -q '^ip_vs ' /proc/modules || continue ;;
     esac
     # A set's seed is random.
-    $save 2>/dev/null | sed '/^#/d; s/ initval 0x[0-9a-f]*//' >/run/look.rules
+    $save 2>/dev/null | sed '/^#/d; s/ initval 0x[0-9a-f]*//' | with_rules >/run/look.rules
     sed "s/^[[:space:]]*//; s/^\(.*\S\)\s*\$/rule\t${save%% *} \1\tthere/; /^\$/d" /run/look.rules
     echo "rules${tab}${save%% *}${tab}$(md5sum </run/look.rules)"
 done
