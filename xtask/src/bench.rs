@@ -9,6 +9,7 @@ mod firewall;
 mod links;
 mod manifest;
 mod measure;
+mod pkg;
 mod reset;
 mod reset_firewall;
 mod scripts;
