@@ -7,6 +7,8 @@
 mod archive;
 mod config_txt;
 mod conflist;
+mod containerd_toml;
+mod daemon_json;
 mod dpkg_status;
 mod fstab;
 mod iptables_save;
@@ -42,6 +44,8 @@ pub const TARGETS: &[Target] = &[
     archive::TARGET,
     config_txt::TARGET,
     conflist::TARGET,
+    containerd_toml::TARGET,
+    daemon_json::TARGET,
     dpkg_status::TARGET,
     fstab::TARGET,
     iptables_save::TARGET,

@@ -1,5 +1,6 @@
 //! Edits containerd's configuration and hosts.toml key by key; everything else in the files stays as it is.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use edge_fetch::RegistryMirror;
@@ -157,57 +158,76 @@ pub fn hosts(path: &Path, text: &str, mirrors: &[&RegistryMirror]) -> Result<(St
     let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
         not_toml(path, line_at(text, error.span().map_or(0, |span| span.start)))
     })?;
-    let hosts = document.get("host").map(|item| {
-        item.as_table_like().map(|hosts| hosts.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>())
-    });
-    let now = match hosts {
-        None => Vec::new(),
-        Some(Some(hosts)) => hosts,
-        Some(None) => {
-            return Err(Error::cannot("edit", path, "host is not a table")
-                .with_exit(Exit::Refused)
-                .hint(format!("move it away: mv {0} {0}.old", path.display())));
-        }
+    let no_table = |name: &str| {
+        Error::cannot("edit", path, format!("{name} is not a table"))
+            .with_exit(Exit::Refused)
+            .hint(format!("move it away: mv {0} {0}.old", path.display()))
     };
+    let mut now = Vec::new();
+    if let Some(item) = document.get("host") {
+        for (name, host) in item.as_table_like().ok_or_else(|| no_table("host"))?.iter() {
+            if !host.is_table_like() {
+                return Err(no_table(&format!("host.{name}")));
+            }
+            now.push(name.to_owned());
+        }
+    }
     let urls: Vec<String> = mirrors.iter().map(|mirror| mirror.url()).collect();
     if now.starts_with(&urls) {
         return Ok((text.to_owned(), Vec::new()));
     }
+    let mut old: HashMap<String, Table> = document.remove("host").map(tables).unwrap_or_default();
     let mut all = Table::new();
     all.set_implicit(true);
-    let mut old = document.remove("host");
-    let old = old.as_mut().and_then(Item::as_table_like_mut);
-    let mut old = old;
     let mut details = Vec::new();
     for url in &urls {
-        let kept = old.as_mut().and_then(|hosts| hosts.remove(url));
+        let kept = old.remove(url);
         if kept.is_none() {
             details.push(format!("mirror {url}"));
         }
-        let new = || {
-            let mut table = Table::new();
-            table.insert("capabilities", value(Array::from_iter(["pull", "resolve"])));
-            Item::Table(table)
-        };
-        all.insert(url, kept.unwrap_or_else(new));
+        let new = || Table::from_iter([("capabilities", Array::from_iter(["pull", "resolve"]))]);
+        all.insert(url, Item::Table(kept.unwrap_or_else(new)));
     }
     for name in &now {
-        if let Some(item) = old.as_mut().and_then(|hosts| hosts.remove(name)) {
-            all.insert(name, item);
+        if let Some(table) = old.remove(name) {
+            all.insert(name, Item::Table(table));
         }
     }
-    // Their order is that of the text, not of the tables of before.
-    for (_, item) in all.iter_mut() {
-        if let Some(table) = item.as_table_mut() {
-            table.set_position(None);
-        }
-    }
+    forget_positions(&mut all);
     document.insert("host", Item::Table(all));
     if details.is_empty() {
         details.push(format!("{} first", urls.join(", ")));
     }
     let edited = document.to_string();
     Ok((if text.is_empty() { format!("{HEADER}{edited}") } else { edited }, details))
+}
+
+/// The tables in a table, each with a head of its own: others would be printed before those.
+fn tables(all: Item) -> HashMap<String, Table> {
+    let all = all.into_table().unwrap_or_default();
+    let tables = all.into_iter().filter_map(|(name, item)| Some((name, item.into_table().ok()?)));
+    tables
+        .map(|(name, mut table)| {
+            table.set_dotted(false);
+            (name, table)
+        })
+        .collect()
+}
+
+/// Tables are printed in the order of the text that they were read from, those in them too: now in that of their parent.
+fn forget_positions(table: &mut Table) {
+    for (_, item) in table.iter_mut() {
+        match item {
+            Item::Table(inner) => forget(inner),
+            Item::ArrayOfTables(list) => list.iter_mut().for_each(forget),
+            _ => {}
+        }
+    }
+}
+
+fn forget(table: &mut Table) {
+    table.set_position(None);
+    forget_positions(table);
 }
 
 fn not_toml(path: &Path, line: usize) -> Error {

@@ -148,7 +148,18 @@ fn hosts_has_the_mirrors_first_and_keeps_the_rest() {
     let (first, last) = (text.find("m.example").unwrap(), text.find("old.example").unwrap());
     assert!(first < last && text.contains("skip_verify = true # mine too"), "{text}");
     assert_eq!(hosts(path, &text, &mirrors[..1]).unwrap().1, Vec::<String>::new());
-    for bad in ["host = 1\n", "<html>"] {
+    // However it is written: toml_edit prints values before tables, and tables of tables where they were.
+    for before in [
+        "[host]\n'https://old.example' = {skip_verify = true}\n",
+        "host.'https://old.example'.skip_verify = true\n",
+        "server = 'https://docker.io'\n[host.'https://old.example'.header]\nx = 'skip_verify = true'\n",
+        "[host.'https://old.example']\nskip_verify = true\n[host.'https://m.example/hub']\n",
+    ] {
+        let (text, _) = hosts(path, before, &mirrors[..1]).unwrap();
+        let (first, last) = (text.find("m.example").unwrap(), text.find("old.example").unwrap());
+        assert!(first < last && text.contains("skip_verify = true"), "{text}");
+    }
+    for bad in ["host = 1\n", "[host]\n'https://old.example' = 1\n", "<html>"] {
         assert_eq!(hosts(path, bad, &mirrors).unwrap_err().exit(), Exit::Refused, "{bad}");
     }
 }
