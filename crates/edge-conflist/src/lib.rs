@@ -14,7 +14,6 @@ pub mod conflist;
 pub mod containerd;
 pub mod crio;
 pub mod diagnose;
-mod json;
 pub mod leases;
 pub mod needs;
 pub mod networks;

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::conflist::CONF_DIR;
-use crate::json::describe;
 use crate::plugin::{is_name, is_plugin_dir};
 use crate::version::Release;
+use edge_host::json::describe;
 
 /// Its path.
 pub const FILE: &str = "/var/lib/edgeutils/edge-cni.json";

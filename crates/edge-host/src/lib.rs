@@ -17,6 +17,7 @@ mod exit;
 pub mod fuzz;
 mod host;
 mod journal;
+pub mod json;
 mod live;
 mod lock;
 pub mod manual;

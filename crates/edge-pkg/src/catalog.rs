@@ -5,6 +5,7 @@ use edge_host::{Error, Result};
 use serde::Deserialize;
 
 const KUBERNETES: &str = include_str!("../data/kubernetes.toml");
+const DOCKER: &str = include_str!("../data/docker.toml");
 
 /// The packages of Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -42,10 +43,58 @@ struct Row {
     why: String,
 }
 
+/// Docker's own packages.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Docker {
+    /// Their repositories.
+    pub repository: DockerRepository,
+    /// The distributions that have one.
+    #[serde(rename = "distribution")]
+    pub distributions: Vec<Distribution>,
+    obsolete: Vec<Row>,
+    replaced: Vec<Row>,
+}
+
+/// A repository for each distribution.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DockerRepository {
+    /// Its address, with {distribution}.
+    pub url: String,
+    /// The address of its key.
+    pub key: String,
+    /// The fingerprint of the key.
+    pub fingerprint: String,
+    /// The component of its suites.
+    pub component: String,
+    /// The oldest major version in it.
+    pub first: u32,
+}
+
+/// A distribution.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distribution {
+    /// ID of os-release.
+    pub id: String,
+    /// Debian's names of the architectures.
+    pub architectures: Vec<String>,
+}
+
 /// Reads the table of Kubernetes.
 pub fn kubernetes() -> Result<Kubernetes> {
-    toml_edit::de::from_str(KUBERNETES)
-        .map_err(|error| Error::failed(format!("cannot read the built-in data kubernetes: {error}")))
+    read("kubernetes", KUBERNETES)
+}
+
+/// Reads the table of Docker.
+pub fn docker() -> Result<Docker> {
+    read("docker", DOCKER)
+}
+
+fn read<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Result<T> {
+    toml_edit::de::from_str(text)
+        .map_err(|error| Error::failed(format!("cannot read the built-in data {name}: {error}")))
 }
 
 /// An address with the minor version in it.
@@ -68,10 +117,21 @@ impl Repository {
 impl Kubernetes {
     /// The entries of apt's sources that are disabled, with or without a repository in their place.
     pub fn obsolete(&self, has_repository: bool) -> Vec<Obsolete> {
-        let replaced = self.replaced.iter().filter(|_| has_repository);
-        let row = |Row { uri, suite, why }: &Row| Obsolete { uri: uri.clone(), suite: suite.clone(), why: why.clone() };
-        self.obsolete.iter().chain(replaced).map(row).collect()
+        rows(&self.obsolete, &self.replaced, has_repository)
     }
+}
+
+impl Docker {
+    /// The same for Docker.
+    pub fn obsolete(&self, has_repository: bool) -> Vec<Obsolete> {
+        rows(&self.obsolete, &self.replaced, has_repository)
+    }
+}
+
+fn rows(obsolete: &[Row], replaced: &[Row], has_repository: bool) -> Vec<Obsolete> {
+    let replaced = replaced.iter().filter(|_| has_repository);
+    let row = |Row { uri, suite, why }: &Row| Obsolete { uri: uri.clone(), suite: suite.clone(), why: why.clone() };
+    obsolete.iter().chain(replaced).map(row).collect()
 }
 
 #[cfg(test)]
@@ -79,6 +139,16 @@ mod tests {
     use edge_apt::Fingerprint;
 
     use super::*;
+
+    #[test]
+    fn docker_has_distributions_and_the_known_fingerprint() {
+        let all = docker().unwrap();
+        Fingerprint::parse(&all.repository.fingerprint).unwrap();
+        assert!(
+            all.distributions.iter().any(|row| row.id == "debian" && row.architectures.contains(&"arm64".to_owned()))
+        );
+        assert_eq!((all.obsolete(false).len(), all.obsolete(true).len()), (2, 3));
+    }
 
     #[test]
     fn kubernetes_has_an_address_and_a_valid_key_for_each_minor_version() {

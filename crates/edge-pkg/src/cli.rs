@@ -1,5 +1,7 @@
 //! The command line: types and help, no logic.
 
+mod docker;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,11 +9,14 @@ use edge_apt::Release;
 use edge_fetch::RegistryMirror;
 use edge_host::{Common, UndoArgs};
 
-/// Install the packages of Kubernetes in one version and keep them there, or containerd with its settings
+pub use docker::DockerArgs;
+
+/// Install the packages of Kubernetes in one version and keep them there, or containerd or Docker with its settings
 ///
 /// For Kubernetes: adds the repository with its key, which must have the known fingerprint, pins the version, installs all packages in
 /// one transaction that is simulated first, and holds them. Entries of repositories that no longer exist are disabled.
 /// For containerd: enables its CRI, sets only what is requested in its configuration, and queries it over the CRI.
+/// For Docker: sets only what is requested in daemon.json, and restores the earlier file if dockerd does not start with it.
 #[derive(Debug, Parser)]
 #[command(name = "edge-pkg", version, help_expected = true, subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done; 1 could not be done; 2 usage; 3 a dry run found changes, or check found \
@@ -32,7 +37,7 @@ pub enum Verb {
     /// Install packages and configure them
     Install(InstallArgs),
 
-    /// Check packages, holds, keys, repositories, and containerd; exit 3 if there are problems
+    /// Check packages, holds, keys, repositories, containerd and Docker; exit 3 if there are problems
     #[command(after_help = "Example:\n  edge-pkg check")]
     Check(CheckArgs),
 
@@ -75,6 +80,17 @@ edge-pkg install kubernetes --version 1.34.2 --offline /media/usb")]
     #[command(after_help = "Examples:\n  edge-pkg install containerd --cgroup-driver systemd\n  \
 edge-pkg install containerd --pause-image registry.example.com/pause:3.10 --registry-mirror docker.io=https://registry.example.com")]
     Containerd(Box<ContainerdArgs>),
+
+    /// Docker, with settings in daemon.json; refused for an edgecore that cannot use Docker (KubeEdge 1.14 and newer)
+    ///
+    /// The installed package is kept: docker.io of the distribution, or docker-ce of Docker. Without one, docker.io is
+    /// installed, or with --version docker-ce from Docker's repository, pinned and held. Mirrors and insecure registries
+    /// are loaded without a restart. Another cgroup driver needs one, which ends running containers: it is refused
+    /// without --yes, and with live-restore until they are stopped. Nobody is added to the group docker, whose members
+    /// have the rights of root.
+    #[command(after_help = "Examples:\n  edge-pkg install docker --cgroup-driver systemd\n  \
+edge-pkg install docker --version 28 --registry-mirror https://registry.example.com")]
+    Docker(Box<DockerArgs>),
 }
 
 /// A cgroup driver.
@@ -82,7 +98,7 @@ edge-pkg install containerd --pause-image registry.example.com/pause:3.10 --regi
 pub enum Driver {
     /// systemd manages the cgroups.
     Systemd,
-    /// containerd manages them, its default.
+    /// The runtime manages them.
     Cgroupfs,
 }
 
@@ -171,6 +187,8 @@ pub enum Subject {
     Kubernetes,
     /// containerd and what uses it.
     Containerd,
+    /// Docker and what uses it.
+    Docker,
 }
 
 /// `check`.
@@ -201,9 +219,15 @@ pub enum Remove {
     /// Images and volumes in /var/lib/containerd are kept.
     #[command(after_help = "Example:\n  edge-pkg remove containerd")]
     Containerd(RemoveArgsOf),
+
+    /// docker.io, or docker-ce with its command line and plugins; refused while containers run, unless with --yes
+    ///
+    /// daemon.json is kept, and so are images, containers and volumes in /var/lib/docker, and containerd.io.
+    #[command(after_help = "Example:\n  edge-pkg remove docker")]
+    Docker(RemoveArgsOf),
 }
 
-/// `remove kubernetes` and `remove containerd`.
+/// `remove kubernetes`, `remove containerd` and `remove docker`.
 #[derive(Debug, Clone, Args)]
 pub struct RemoveArgsOf {
     /// Remove it although this node is part of a cluster or containers are running: they keep running until the next boot

@@ -17,6 +17,14 @@ pub const MANUAL: Manual = Manual {
             "/etc/containerd/certs.d/HOST/hosts.toml",
             "The mirrors of a registry, unless config_path names another directory",
         ),
+        (
+            "/etc/docker/daemon.json",
+            "Docker's configuration, unless a flag names another file; only the requested keys are set",
+        ),
+        (
+            "/etc/apt/sources.list.d/docker.sources",
+            "Docker's repository, with --version; its key and pin are named docker too",
+        ),
     ],
     environment: &[],
     see_also: &["edge-apt(8)", "edge-conf(8)", "apt_preferences(5)", "apt-mark(8)"],

@@ -9,10 +9,12 @@ use edge_apt::{
 use edge_cri::reference_problem;
 use edge_fetch::RegistryMirror;
 use edge_host::{Error, Result};
+use edge_kubeedge::Minor;
 
 use crate::catalog::{Kubernetes, with_minor};
-use crate::cli::{ContainerdArgs, Driver, FromArgs, KubernetesArgs, Role};
+use crate::cli::{ContainerdArgs, DockerArgs, Driver, FromArgs, KubernetesArgs, Role};
 use crate::containerd::edit::Settings;
+use crate::docker;
 use crate::kubernetes::{KUBECTL, NAME, PINNED, TOOLS};
 
 /// Takes precedence over other repositories, but never downgrades.
@@ -156,6 +158,53 @@ impl ContainerdRequest {
             mirrors: args.registry_mirror.clone(),
             hold: args.hold,
             offline: args.offline.clone(),
+            wait: Duration::from_secs(args.wait),
+        })
+    }
+}
+
+/// The requested Docker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerRequest {
+    /// The version of Docker's own packages; none for the installed package or that of the distribution.
+    pub version: Option<Stream>,
+    /// Where the packages are from.
+    pub from: Origin,
+    /// Settings of daemon.json.
+    pub settings: docker::edit::Settings,
+    /// Whether the package is held.
+    pub hold: bool,
+    /// dockerd is restarted although containers are running.
+    pub may_end_containers: bool,
+    /// The version of KubeEdge for which Docker is installed.
+    pub kubeedge: Option<Minor>,
+    /// Docker is not for edgecore.
+    pub is_beside_edgecore: bool,
+    /// How long to wait for it, and for apt's locks.
+    pub wait: Duration,
+}
+
+impl DockerRequest {
+    /// From the options of `install docker`.
+    pub(crate) fn of(args: &DockerArgs) -> Result<DockerRequest> {
+        Ok(DockerRequest {
+            version: args.version.clone(),
+            from: Origin::of(&FromArgs {
+                offline: args.offline.clone(),
+                apt_mirror: args.apt_mirror.clone(),
+                key: args.key.clone(),
+                fingerprint: args.fingerprint.clone(),
+                wait: args.wait,
+            })?,
+            settings: docker::edit::Settings {
+                driver: args.cgroup_driver.map(|driver| if driver == Driver::Systemd { "systemd" } else { "cgroupfs" }),
+                mirrors: args.registry_mirror.clone(),
+                insecure: args.insecure_registry.clone(),
+            },
+            hold: args.hold || args.version.is_some(),
+            may_end_containers: args.yes,
+            kubeedge: args.kubeedge_version,
+            is_beside_edgecore: args.beside_edgecore,
             wait: Duration::from_secs(args.wait),
         })
     }

@@ -161,6 +161,8 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["install", "kubernetes", "--version", "1.34"], 4),
         (&["install", "kubernetes", "--version", "latest"], 2),
         (&["install", "containerd"], 4),
+        (&["install", "docker"], 4),
+        (&["check", "docker"], 3),
         (&["settings"], 2),
         (&["remove", "kubernetes"], 4),
         (&["check"], 1),

@@ -42,7 +42,7 @@ fn check_names_a_dead_repository_beside_a_live_one() {
 fn packages_of_the_same_name_from_another_vendor_are_not_of_kubernetes() {
     let tree = tree(&[DPKG, ("kubectl", "1:528.0.0-0", INSTALLED)]);
     let found = run(&tree, &["check"]).expect(3).stdout;
-    assert!(found.contains("neither Kubernetes nor containerd is installed"), "{found}");
+    assert!(found.contains("Kubernetes, containerd and Docker are not installed"), "{found}");
     assert!(!found.contains("kubectl"), "{found}");
 }
 
@@ -82,7 +82,7 @@ fn check_of_a_system_without_problems_or_without_dpkg() {
     let ran = run(&tree(&[&[DPKG], all.as_slice()].concat()), &["check", "kubernetes"]).expect(0);
     assert!(ran.stdout.ends_with("no problems found\n"), "{}", ran.stdout);
     for (args, text) in [
-        (&["check"][..], "error: neither Kubernetes nor containerd is installed\n    hint: "),
+        (&["check"][..], "error: Kubernetes, containerd and Docker are not installed\n    hint: "),
         (&["check", "kubernetes"], "error: Kubernetes is not installed\n    hint: "),
         (
             &["check", "containerd"],

@@ -2,6 +2,8 @@
 
 mod containerd;
 mod containerd_package;
+mod docker;
+mod docker_package;
 mod killed;
 mod kubernetes;
 

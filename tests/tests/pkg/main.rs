@@ -4,4 +4,5 @@
 
 mod check;
 mod containerd;
+mod docker;
 mod live;

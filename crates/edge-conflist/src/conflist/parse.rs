@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::network::{ConfigError, Network, kind_of};
-use crate::json::describe;
 use crate::version::{Cni, shown};
+use edge_host::json::describe;
 
 type Result<T> = std::result::Result<T, ConfigError>;
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_apt::Expected;
+use edge_apt::{Expected, PackageName};
 use edge_host::{Finding, Host, Outcome, Result};
 use edge_kubeedge::Kind;
 use edge_kubeedge::runtime::{Runtime, runtime};
@@ -14,12 +14,13 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
 use crate::cli::Subject;
-use crate::diagnose::{LOOPBACK, Others};
+use crate::diagnose::{DockerUsers, LOOPBACK, Others};
 use crate::facts::Facts;
 use crate::kubernetes::NAME;
-use crate::{catalog, containerd, diagnose};
+use crate::{catalog, containerd, diagnose, docker};
 
 const STATUS: &str = "/var/lib/dpkg/status";
+const GROUP: &str = "/etc/group";
 const KUBELET: &str = "/var/lib/kubelet/config.yaml";
 /// kubelet's default.
 const DEFAULT_DRIVER: &str = "cgroupfs";
@@ -30,15 +31,19 @@ const ASK_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) fn run(host: &mut Host, what: Option<Subject>) -> Result<Outcome> {
     let is_named = |subject| what == Some(subject);
     let containerd = containerd::Facts::read(host, &[])?;
+    let docker = docker::Facts::read(host)?;
+    let has_runtime = containerd.is_installed || docker.is_installed;
     let mut findings = Vec::new();
-    // A host without dpkg may have containerd.
-    if what.is_none_or(|subject| subject == Subject::Kubernetes)
-        && (what.is_some() || !containerd.is_installed || has_dpkg(host)?)
+    // A host without dpkg may have containerd or Docker.
+    if what.is_none_or(|subject| subject == Subject::Kubernetes) && (what.is_some() || !has_runtime || has_dpkg(host)?)
     {
-        findings.extend(of_kubernetes(host, is_named(Subject::Kubernetes), containerd.is_installed)?);
+        findings.extend(of_kubernetes(host, is_named(Subject::Kubernetes), has_runtime)?);
     }
     if is_named(Subject::Containerd) || what.is_none() && containerd.is_installed {
         findings.extend(of_containerd(host, &containerd)?);
+    }
+    if is_named(Subject::Docker) || what.is_none() && docker.is_installed {
+        findings.extend(of_docker(host, &docker)?);
     }
     Ok(host.report.findings(&findings))
 }
@@ -47,7 +52,7 @@ fn has_dpkg(host: &Host) -> Result<bool> {
     Ok(edge_apt::status_if_any(host)?.is_some())
 }
 
-fn of_kubernetes(host: &mut Host, is_named: bool, has_containerd: bool) -> Result<Vec<Finding>> {
+fn of_kubernetes(host: &mut Host, is_named: bool, has_runtime: bool) -> Result<Vec<Finding>> {
     let facts = Facts::read(host)?;
     let again = diagnose::again(&facts);
     for package in &facts.packages {
@@ -55,13 +60,15 @@ fn of_kubernetes(host: &mut Host, is_named: bool, has_containerd: bool) -> Resul
         host.report.line(&format!("{} {}, {held}", package.name, package.version));
     }
     let mut findings = Vec::new();
-    if facts.packages.is_empty() && (is_named || !has_containerd) {
+    if facts.packages.is_empty() && (is_named || !has_runtime) {
         let (text, hint) = match is_named {
             true => (
                 "Kubernetes is not installed",
                 "install it in the minor version of the cluster: edge-pkg install kubernetes --version 1.34",
             ),
-            false => ("neither Kubernetes nor containerd is installed", "install one of them: edge-pkg install --help"),
+            false => {
+                ("Kubernetes, containerd and Docker are not installed", "install one of them: edge-pkg install --help")
+            }
         };
         findings.push(Finding::error(STATUS, text).hint(hint));
     } else if !facts.packages.is_empty() {
@@ -104,6 +111,52 @@ fn of_containerd(host: &mut Host, facts: &containerd::Facts) -> Result<Vec<Findi
     }
     findings.extend(diagnose::containerd(facts, &others));
     Ok(findings)
+}
+
+fn of_docker(host: &mut Host, facts: &docker::Facts) -> Result<Vec<Finding>> {
+    if !facts.is_installed {
+        let hint = "install it: edge-pkg install docker";
+        return Ok(vec![Finding::error(docker::UNIT, "Docker is not installed").hint(hint)]);
+    }
+    if let Some((name, version)) = &facts.package {
+        host.report.line(&format!("{name} {version}"));
+    }
+    let mut findings = Vec::new();
+    let socket = facts.socket();
+    let mut others =
+        DockerUsers { edgecore: edgecore(host, &mut findings)?, members: members(host)?, ..DockerUsers::default() };
+    if host.root.is_live() {
+        let answer = docker::api::ask(&socket, ASK_WITHIN);
+        others.may_not_connect = answer.is_err() && access(&socket, AccessFlags::W_OK) == Err(Errno::EACCES);
+        if let Ok(answer) = &answer {
+            let (version, driver) = (&answer.version, &answer.driver);
+            host.report.line(&format!("Docker {version} answers on {} ({driver} cgroups)", socket.display()));
+        }
+        others.answer = Some(answer);
+        if edge_systemd::is_running(&host.root)? {
+            others.state = Some(startup::state(docker::UNIT)?.active);
+        }
+    }
+    findings.extend(diagnose::docker(facts, &others));
+    if let Some((docker::DOCKER_CE, version)) = &facts.package {
+        let packages = docker::PINNED.into_iter().chain(docker::TOOLS).map(PackageName::parse);
+        let packages: Vec<PackageName> = packages.collect::<Result<_>>()?;
+        let release = version.upstream().split(['~', '+']).next().unwrap_or_default();
+        let again = format!("edge-pkg install docker --version {release}");
+        let obsolete = catalog::docker()?.obsolete(false);
+        let expected = Expected { name: docker::NAME, packages: &packages, obsolete: &obsolete, again: &again };
+        findings.extend(edge_apt::findings(host, &expected)?);
+    }
+    Ok(findings)
+}
+
+/// The members of the group docker.
+fn members(host: &Host) -> Result<Vec<String>> {
+    let text = host.root.read(Path::new(GROUP))?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().find_map(|line| line.strip_prefix("docker:"));
+    let members = line.and_then(|line| line.rsplit(':').next()).unwrap_or_default();
+    Ok(members.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
 /// The runtime that edgecore's file configures, if there is one.

@@ -1,6 +1,7 @@
 //! `edge-pkg install`, one file for each thing.
 
 mod containerd;
+mod docker;
 mod kubernetes;
 
 use edge_host::{Host, Outcome, Result};
@@ -11,5 +12,6 @@ pub(crate) fn run(host: &mut Host, what: &Install) -> Result<Outcome> {
     match what {
         Install::Kubernetes(args) => kubernetes::run(host, args),
         Install::Containerd(args) => containerd::run(host, args),
+        Install::Docker(args) => docker::run(host, args),
     }
 }

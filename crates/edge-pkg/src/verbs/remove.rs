@@ -9,6 +9,7 @@ use edge_systemd::{Link, UnitFacts};
 
 use crate::cli::{Remove, RemoveArgsOf};
 use crate::containerd::{self, PACKAGES, config::CERTS_D, edit::MARK, refuse_running};
+use crate::docker;
 use crate::facts::{Facts, KUBELET_CONF};
 use crate::kubernetes::NAME;
 
@@ -16,6 +17,7 @@ pub(crate) fn run(host: &mut Host, what: &Remove) -> Result<Outcome> {
     match what {
         Remove::Kubernetes(args) => remove_kubernetes(host, args),
         Remove::Containerd(args) => remove_containerd(host, args),
+        Remove::Docker(args) => remove_docker(host, args),
     }
 }
 
@@ -68,6 +70,34 @@ fn remove_containerd(host: &mut Host, args: &RemoveArgsOf) -> Result<Outcome> {
     }
     if facts.package.is_none() && facts.is_installed {
         plan.note("containerd was not installed by a package, and is kept");
+    }
+    apply(host, plan)
+}
+
+fn remove_docker(host: &mut Host, args: &RemoveArgsOf) -> Result<Outcome> {
+    let facts = docker::Facts::read(host)?;
+    if facts.is_installed
+        && !args.yes
+        && let Some(found) = docker::running(host, &facts, true)?
+    {
+        return Err(Error::refused(format!("cannot remove Docker: {found}"))
+            .hint(format!("{}; to remove it anyway: edge-pkg remove docker --yes", docker::STOP)));
+    }
+    // containerd.io may be the runtime of pods.
+    let packages = [docker::DOCKER_IO].into_iter().chain(docker::PINNED).chain(docker::TOOLS);
+    let packages: Vec<PackageName> =
+        packages.filter(|name| !PACKAGES.contains(name)).map(PackageName::parse).collect::<Result<_>>()?;
+    if facts.package.is_some() {
+        let name = || Some(docker::NAME.to_owned());
+        let wait = Duration::from_secs(args.wait);
+        edge_apt::remove(host, &Removal { packages, source: name(), pin: name(), wait })?;
+    }
+    host.prepare_change()?;
+    let mut plan = Plan::new();
+    if facts.package.is_some() {
+        disable(host, &facts.unit, &mut plan)?;
+    } else if facts.is_installed {
+        plan.note("Docker was not installed by a package, and is kept");
     }
     apply(host, plan)
 }

@@ -38,7 +38,7 @@ fn install_replaces_dead_sources_pins_holds_and_is_undone(host: &AptHost) {
         "/etc/apt/sources.list:1: error: http://apt.kubernetes.io/ is obsolete: removed in March 2024",
         "/etc/apt/sources.list.d/kubernetes.list:1: error: https://packages.cloud.google.com/apt is obsolete",
         "/etc/apt/sources.list.d/old.sources:3: error: https://apt.kubernetes.io is obsolete",
-        "error: neither Kubernetes nor containerd is installed",
+        "error: Kubernetes, containerd and Docker are not installed",
     ] {
         assert!(found.stdout.contains(line), "{line}: {}", found.stdout);
     }

@@ -3,7 +3,7 @@
 use serde_json::Error;
 
 /// What is wrong: `line 3, column 5: a comma must be followed by another entry`.
-pub(crate) fn describe(error: &Error) -> String {
+pub fn describe(error: &Error) -> String {
     let text = error.to_string();
     let cause = text.split(" at line ").next().unwrap_or_default();
     let cause = match cause.strip_prefix("EOF while ").unwrap_or(cause) {

@@ -1,0 +1,92 @@
+//! `install docker` on the command line, with its values.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use edge_apt::Stream;
+use edge_fetch::RegistryMirror;
+use edge_kubeedge::Minor;
+
+use super::Driver;
+
+/// `install docker`.
+#[derive(Debug, Clone, Args)]
+pub struct DockerArgs {
+    /// Install this version from Docker's repository: 28, 28.3 or 28.3.2 [default: the installed package, or the distribution's]
+    #[arg(long, value_name = "V", value_parser = docker_version)]
+    pub version: Option<Stream>,
+
+    /// The cgroup driver [default: unchanged; dockerd's own default depends on the host]
+    #[arg(long, value_name = "DRIVER")]
+    pub cgroup_driver: Option<Driver>,
+
+    /// Pull images of Docker Hub from this mirror first; may be repeated, in order of preference
+    #[arg(long, value_name = "URL", value_parser = mirror)]
+    pub registry_mirror: Vec<String>,
+
+    /// Use this registry without TLS, or with a certificate that is not trusted; may be repeated
+    #[arg(long, value_name = "HOST", value_parser = insecure_registry)]
+    pub insecure_registry: Vec<String>,
+
+    /// Change the cgroup driver although containers are running: they end with the restart of dockerd
+    #[arg(long)]
+    pub yes: bool,
+
+    /// KubeEdge version of this node: 1.12, v1.12 [default: that of the installed edgecore]
+    #[arg(long, value_name = "V")]
+    pub kubeedge_version: Option<Minor>,
+
+    /// Install it beside an edgecore that cannot use Docker, for other containers than pods
+    #[arg(long)]
+    pub beside_edgecore: bool,
+
+    /// Hold the package, so that apt does not upgrade it; always done with --version
+    #[arg(long)]
+    pub hold: bool,
+
+    /// Install without a network, from a directory with .deb files and their SHA256SUMS
+    #[arg(long, value_name = "DIR", conflicts_with = "apt_mirror")]
+    pub offline: Option<PathBuf>,
+
+    /// Install from this copy of Docker's repository for this distribution
+    #[arg(long, value_name = "URL", requires = "version")]
+    pub apt_mirror: Option<String>,
+
+    /// The key of --apt-mirror, if it is not signed with Docker's key
+    #[arg(long, value_name = "FILE", requires_all = ["apt_mirror", "fingerprint"])]
+    pub key: Option<PathBuf>,
+
+    /// The fingerprint of that key
+    #[arg(long, value_name = "HEX", requires = "key")]
+    pub fingerprint: Option<String>,
+
+    /// How long to wait for dockerd to start, and for other processes that use apt
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub wait: u64,
+}
+
+fn docker_version(text: &str) -> Result<Stream, String> {
+    let bad = || format!("{text:?} is not a valid version: expected one such as 28, 28.3 or 28.3.2");
+    match Stream::parse(text) {
+        Ok(stream) if text.split('.').count() <= 3 => Ok(stream),
+        _ => Err(bad()),
+    }
+}
+
+/// dockerd has mirrors of Docker Hub only.
+fn mirror(text: &str) -> Result<String, String> {
+    let parsed: Result<RegistryMirror, String> = format!("docker.io={text}").parse();
+    let why = |why: String| why.split(": expected").next().unwrap_or_default().to_owned();
+    parsed
+        .map(|mirror| mirror.url())
+        .map_err(|cause| format!("{}: expected a URL such as https://mirror.example", why(cause)))
+}
+
+fn insecure_registry(text: &str) -> Result<String, String> {
+    let (host, bits) = text.split_once('/').map_or((text, None), |(host, bits)| (host, Some(bits)));
+    let is_prefix = bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= 128));
+    match format!("docker.io=https://{host}").parse::<RegistryMirror>() {
+        Ok(_) if is_prefix => Ok(text.to_owned()),
+        _ => Err("expected a host without a scheme, or a CIDR, such as registry.example:5000 or 10.0.0.0/8".to_owned()),
+    }
+}

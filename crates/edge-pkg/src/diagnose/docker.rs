@@ -1,0 +1,115 @@
+//! The problems of Docker: its unit, its configuration, its answer, and edgecore that uses it.
+
+use std::path::PathBuf;
+
+use edge_host::{Error, Finding, Severity};
+use edge_kubeedge::runtime::Runtime;
+
+use crate::docker::api::Answer;
+use crate::docker::{Facts, UNIT, not_loaded};
+
+const GROUP: &str = "/etc/group";
+
+/// What else is read for the check.
+#[derive(Debug, Default)]
+pub struct DockerUsers {
+    /// The answer of dockerd, or why there is none; none in an image.
+    pub answer: Option<std::result::Result<Answer, Error>>,
+    /// The state of the unit by systemd, if that runs.
+    pub state: Option<String>,
+    /// This user may not connect to the socket.
+    pub may_not_connect: bool,
+    /// edgecore's file, and the runtime that it configures.
+    pub edgecore: Option<(PathBuf, Runtime)>,
+    /// The members of the group docker.
+    pub members: Vec<String>,
+}
+
+/// All of them.
+pub fn docker(facts: &Facts, others: &DockerUsers) -> Vec<Finding> {
+    let mut all: Vec<Finding> = unit(facts).into_iter().collect();
+    all.extend(configuration(facts));
+    all.extend(answer(facts, others));
+    all.extend(edgecore(facts, others));
+    if !others.members.is_empty() {
+        let text = format!("members of the group docker have the rights of root: {}", others.members.join(", "));
+        all.push(
+            Finding::new(Severity::Note, GROUP, text)
+                .hint(format!("if that is not intended: gpasswd -d {} docker", others.members[0])),
+        );
+    }
+    all
+}
+
+fn unit(facts: &Facts) -> Option<Finding> {
+    let unit = &facts.unit;
+    if unit.is_masked {
+        let finding = Finding::error(UNIT, "the unit is masked, and cannot be started");
+        return Some(finding.hint(format!("unmask it: systemctl unmask {UNIT}")));
+    }
+    let enable = format!("enable it: systemctl enable {UNIT}");
+    let is_off = unit.file.is_some() && !unit.is_enabled;
+    is_off.then(|| Finding::error(UNIT, "the unit is not enabled at boot").hint(enable))
+}
+
+fn configuration(facts: &Facts) -> Vec<Finding> {
+    let path = &facts.path;
+    let config = match &facts.config {
+        Ok(config) => config,
+        Err(problem) => {
+            let hint = format!("repair it, or use dockerd's defaults: mv {0} {0}.old", path.display());
+            return vec![Finding::error(path, &problem.text).on_line(problem.line).hint(hint)];
+        }
+    };
+    let conflict = |flag: &crate::docker::flags::Flag| {
+        let text = format!(
+            "{} is also passed as --{} by {}: dockerd does not start with both",
+            flag.key(),
+            flag.name,
+            flag.place()
+        );
+        Finding::error(path, text).hint(format!("remove {} from this file, or the flag", flag.key()))
+    };
+    facts.conflicts(config).map(conflict).collect()
+}
+
+fn answer(facts: &Facts, others: &DockerUsers) -> Vec<Finding> {
+    let socket = facts.socket();
+    match &others.answer {
+        None => Vec::new(),
+        Some(Err(_)) if others.may_not_connect => {
+            let text = "this user cannot connect to it: the state of dockerd is unknown";
+            vec![Finding::warning(socket, text).hint("run it as root: sudo edge-pkg check")]
+        }
+        Some(Err(error)) => {
+            let state = others.state.as_ref().map(|state| format!("; the unit is {state}")).unwrap_or_default();
+            let hint = format!("see the log of the unit: journalctl -u {UNIT}");
+            vec![Finding::error(socket, format!("{error}{state}")).hint(hint)]
+        }
+        Some(Ok(answer)) => not_loaded(facts, answer)
+            .into_iter()
+            .map(|what| {
+                let text = format!("dockerd has not loaded {what}: the file was changed after it was started");
+                Finding::error(&facts.path, text)
+                    .hint(format!("restart it, which ends running containers: systemctl restart {UNIT}"))
+            })
+            .collect(),
+    }
+}
+
+/// edgecore with dockershim, whose cgroup driver must be that of Docker.
+fn edgecore(facts: &Facts, others: &DockerUsers) -> Option<Finding> {
+    let (file, edgecore) = others.edgecore.as_ref()?;
+    let set = facts.config.as_ref().ok().and_then(|config| config.driver());
+    let driver =
+        others.answer.as_ref().and_then(|answer| answer.as_ref().ok().map(|answer| answer.driver.clone())).or(set)?;
+    if !edgecore.uses_docker || edgecore.cgroup_driver == driver {
+        return None;
+    }
+    let text = format!(
+        "edgecore uses the cgroup driver {}, but Docker uses {driver}: pods cannot start",
+        edgecore.cgroup_driver
+    );
+    let key = &edgecore.keys.cgroup_driver;
+    Some(Finding::error(file, text).at(key).hint(format!("edge-conf set {key}={driver}")))
+}

@@ -1,0 +1,117 @@
+//! daemon.json: how it is read, merged and compared with flags, from texts.
+
+use std::path::Path;
+
+use edge_host::Exit;
+use edge_systemd::Word;
+
+use super::config::Config;
+use super::edit::{Settings, config};
+use super::flags::parse;
+
+fn settings() -> Settings {
+    Settings {
+        driver: Some("systemd"),
+        mirrors: vec!["https://m.example".to_owned()],
+        insecure: vec!["r.example:5000".to_owned()],
+    }
+}
+
+fn edited(text: Option<&str>, settings: &Settings) -> String {
+    let path = Path::new("/etc/docker/daemon.json");
+    let (edited, details) = config(path, text.map(str::as_bytes), settings).unwrap();
+    assert_eq!(details.is_empty(), Some(edited.as_str()) == text || text.is_none() && edited.is_empty());
+    let (again, details) = config(path, Some(edited.as_bytes()), settings).unwrap();
+    assert!(again == edited && details.is_empty(), "a second time: {again}");
+    edited
+}
+
+#[test]
+fn settings_are_merged_and_the_rest_keeps_its_order_and_form() {
+    let all = "\"exec-opts\": [\"native.cgroupdriver=systemd\"]";
+    let lists = ["\"registry-mirrors\": [\"https://m.example\"]", "\"insecure-registries\": [\"r.example:5000\"]"];
+    let new = format!("{{\n  {all},\n  {},\n  {}\n}}\n", lists[0], lists[1]);
+    assert_eq!(edited(None, &settings()), new);
+    assert_eq!(edited(Some("{}\n"), &settings()), new);
+    assert_eq!(edited(Some(" { }"), &settings()), new.trim_end());
+    // The form of the last key.
+    let driver = Settings { driver: Some("systemd"), ..Settings::default() };
+    for (before, after) in [
+        ("{\"debug\":true}", "{\"debug\":true,\"exec-opts\":[\"native.cgroupdriver=systemd\"]}"),
+        (
+            "{\n\t\"log-opts\" : {\"max-size\": \"10m\"},\n\t\"z\" : 1.50,\n\t\"a\" : null\n}\n",
+            "{\n\t\"log-opts\" : {\"max-size\": \"10m\"},\n\t\"z\" : 1.50,\n\t\"a\" : null,\n\t\"exec-opts\" : [\"native.cgroupdriver=systemd\"]\n}\n",
+        ),
+        (
+            "{\"exec-opts\": [\n    \"a=b\",\n    \"native.cgroupdriver=cgroupfs\"\n  ], \"k:\": \"x, y: {\"}",
+            "{\"exec-opts\": [\n    \"a=b\",\n    \"native.cgroupdriver=systemd\"\n  ], \"k:\": \"x, y: {\"}",
+        ),
+        ("{\"exec-opts\": []}", "{\"exec-opts\": [\"native.cgroupdriver=systemd\"]}"),
+        ("{\"a\": 1, \"k:\": \"x\"}", "{\"a\": 1, \"k:\": \"x\", \"exec-opts\": [\"native.cgroupdriver=systemd\"]}"),
+    ] {
+        assert_eq!(edited(Some(before), &driver), after);
+    }
+    let unchanged = "{\"exec-opts\": [\"native.cgroupdriver=systemd\"], \"a\": 1}";
+    assert_eq!(edited(Some(unchanged), &driver), unchanged);
+}
+
+#[test]
+fn mirrors_are_first_and_registries_are_added() {
+    let lists = Settings { driver: None, ..settings() };
+    let before = "{\"insecure-registries\": [\"10.0.0.0/8\"], \"registry-mirrors\": [\"https://old.example/\", \"https://m.example/\"]}";
+    let after = "{\"insecure-registries\": [\"10.0.0.0/8\", \"r.example:5000\"], \"registry-mirrors\": [\"https://m.example\", \"https://old.example/\"]}";
+    assert_eq!(edited(Some(before), &lists), after);
+    let same = "{\"registry-mirrors\": [\"https://m.example/\"], \"insecure-registries\": [\"r.example:5000\"]}";
+    assert_eq!(edited(Some(same), &lists), same);
+}
+
+#[test]
+fn input_that_dockerd_does_not_read_is_refused() {
+    let deep = format!("{{\"a\": {}{}}}", "[".repeat(1000), "]".repeat(1000));
+    for (text, said) in [
+        (&b""[..], "it is empty"),
+        (b" \n\t\n", "it is empty"),
+        (b"<!DOCTYPE html>\n<html>", "it is an HTML or XML page, not JSON"),
+        (b"\xEF\xBB\xBF{}", "it begins with a byte order mark"),
+        (b"{\"a\": \"\xFF\"}", "it is not UTF-8 text"),
+        (b"[]", "it is not a JSON object"),
+        (b"true", "it is not a JSON object"),
+        (b"{\n  // mirrors\n  \"debug\": true\n}", "line 2 has a comment"),
+        (b"# mine\n{}", "line 1 has a comment"),
+        (b"{\"debug\": true /* x */}", "line 1 has a comment"),
+        (b"{\"debug\": true,}", "a comma must be followed by another entry"),
+        (b"{\"debug\": tru", "line 1, column 13: "),
+        (b"{} {}", "unexpected text after the end of the document"),
+        (b"{\"a\": 1,\n \"b\": 2,\n \"a\": 3}", "the key a is set twice"),
+        (b"{\"log-opts\": {\"x\": [{\"y\": 1, \"y\": 1}]}}", "the key log-opts.x.y is set twice"),
+        (b"{\"exec-opts\": \"native.cgroupdriver=systemd\"}", "exec-opts is not a list of strings"),
+        (b"{\"exec-opts\": [1]}", "exec-opts is not a list of strings"),
+        (deep.as_bytes(), "too many nested lists and objects"),
+    ] {
+        let error = config(Path::new("/d"), Some(text), &settings()).unwrap_err();
+        assert!(error.message().contains(said), "{}: {}", String::from_utf8_lossy(text), error.message());
+        assert!(error.exit() == Exit::Refused && error.hint_text().is_some());
+    }
+    let (_, read) = Config::parse(b"{\"exec-opts\": [\"native.cgroupdriver=a\", \"native.cgroupdriver=b\"]}").unwrap();
+    assert_eq!(read.driver().as_deref(), Some("b"));
+}
+
+#[test]
+fn flags_are_read_in_every_form() {
+    let words = "/usr/sbin/dockerd -H fd:// -Htcp://x --registry-mirror=https://m.example --exec-opt native.cgroupdriver=systemd -D --containerd /c.sock";
+    let words: Vec<Word> =
+        words.split(' ').map(|text| Word { text: text.to_owned(), file: "/u".into(), line: 3 }).collect();
+    let flags = parse(&words);
+    let shown: Vec<String> =
+        flags.iter().map(|flag| format!("{}={}", flag.key(), flag.value.as_deref().unwrap_or("-"))).collect();
+    let expected = [
+        "hosts=fd://",
+        "hosts=tcp://x",
+        "registry-mirrors=https://m.example",
+        "exec-opts=native.cgroupdriver=systemd",
+        "debug=-",
+        "containerd=/c.sock",
+    ];
+    assert_eq!(shown, expected);
+    assert_eq!(flags[0].place(), "/u:3");
+}
