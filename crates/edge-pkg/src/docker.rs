@@ -6,15 +6,16 @@ pub mod edit;
 pub mod flags;
 pub mod packages;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use edge_apt::{PackageName, Version};
-use edge_host::{Error, Exit, FileSnapshot, Host, Process, Result, Root, processes};
+use edge_host::{Error, Exit, FileSnapshot, Host, Process, Result, Root, State, processes};
 use edge_systemd::{Scope, UnitFacts, Units, Word};
 
 use api::Answer;
-use config::{Config, Problem};
+use config::{Config, Problem, driver_of};
 use edit::Settings;
 use flags::Flag;
 
@@ -41,6 +42,8 @@ const SOCKET: &str = "/run/docker.sock";
 const SHIM: &str = "containerd-shim";
 /// The namespace of Docker's containers in containerd.
 const NAMESPACE: &str = "moby";
+/// dockerd uses TLS for Docker Hub whatever is set.
+const ALWAYS_SECURE: [&str; 2] = ["docker.io", "index.docker.io"];
 /// dockerd answers slowly while it removes containers.
 const ASK_WITHIN: Duration = Duration::from_secs(10);
 
@@ -83,9 +86,10 @@ impl Facts {
         let named = flags.iter().rev().find(|flag| flag.name == "config-file").and_then(|flag| flag.value.as_ref());
         let path = PathBuf::from(named.map_or(CONFIG, String::as_str));
         let file = root.find(&path)?;
-        let config = match file.exists() {
-            true => Config::parse(&file.bytes).map(|(_, config)| config),
-            false => Ok(Config::default()),
+        let config = match &file.state {
+            State::Absent => Ok(Config::default()),
+            State::File { .. } => Config::parse(&file.bytes).map(|(_, config)| config),
+            other => Err(Problem { line: None, text: format!("it is {}", other.describe()) }),
         };
         let mut is_installed = package.is_some() || unit.file.is_some();
         for program in PROGRAMS {
@@ -122,8 +126,12 @@ impl Facts {
         for (key, requested) in settings.by_key() {
             let flags: Vec<&Flag> = self.flags.iter().filter(|flag| flag.key() == key).collect();
             let Some(first) = flags.first().filter(|_| !requested.is_empty()) else { continue };
-            let is_set = |item: &String| flags.iter().any(|flag| flag.value.as_ref() == Some(item));
-            if !requested.iter().all(is_set) {
+            let mut values = flags.iter().filter_map(|flag| flag.value.as_deref());
+            let is_set = match settings.driver.filter(|_| key == config::EXEC_OPTS) {
+                Some(driver) => values.find_map(driver_of) == Some(driver),
+                None => requested.iter().all(|item| flags.iter().any(|flag| flag.value.as_ref() == Some(item))),
+            };
+            if !is_set {
                 return Err(Error::cannot(
                     "edit",
                     &self.path,
@@ -189,18 +197,38 @@ pub fn not_loaded(facts: &Facts, answer: &Answer) -> Option<String> {
     let lacks = |reported: &[String], item: &String| {
         !reported.iter().any(|one| one.trim_end_matches('/') == item.trim_end_matches('/'))
     };
-    let driver =
-        of(config::EXEC_OPTS).iter().rev().find_map(|item| item.strip_prefix(config::DRIVER).map(str::to_owned));
+    let driver = of(config::EXEC_OPTS).iter().find_map(|item| driver_of(item).map(str::to_owned));
     if let Some(driver) = driver.filter(|driver| *driver != answer.driver) {
         return Some(format!("the cgroup driver {driver}, as it uses {}", answer.driver));
     }
     if let Some(mirror) = of(config::MIRRORS).iter().find(|item| lacks(&answer.mirrors, item)) {
         return Some(format!("the mirror {mirror}"));
     }
+    let reported: Vec<String> = answer.insecure.iter().map(|item| registry(item)).collect();
     of(config::INSECURE)
         .iter()
-        .find(|item| lacks(&answer.insecure, item))
+        .find(|item| !ALWAYS_SECURE.contains(&item.as_str()) && !reported.contains(&registry(item)))
         .map(|item| format!("the insecure registry {item}"))
+}
+
+/// An insecure registry as dockerd reports it: without a scheme, and of a CIDR the network.
+fn registry(item: &str) -> String {
+    let item = ["http://", "https://"].iter().find_map(|scheme| item.strip_prefix(scheme)).unwrap_or(item);
+    let network = || {
+        let (address, bits) = item.split_once('/')?;
+        let (address, bits): (IpAddr, u32) = (address.parse().ok()?, bits.parse().ok()?);
+        Some(match address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(32_u32.checked_sub(bits)?).unwrap_or(0);
+                format!("{}/{bits}", Ipv4Addr::from_bits(address.to_bits() & mask))
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(128_u32.checked_sub(bits)?).unwrap_or(0);
+                format!("{}/{bits}", Ipv6Addr::from_bits(address.to_bits() & mask))
+            }
+        })
+    };
+    network().unwrap_or_else(|| item.to_owned())
 }
 
 #[cfg(test)]

@@ -198,8 +198,8 @@ impl DockerRequest {
             })?,
             settings: docker::edit::Settings {
                 driver: args.cgroup_driver.map(|driver| if driver == Driver::Systemd { "systemd" } else { "cgroupfs" }),
-                mirrors: args.registry_mirror.clone(),
-                insecure: args.insecure_registry.clone(),
+                mirrors: distinct(&args.registry_mirror),
+                insecure: distinct(&args.insecure_registry),
             },
             hold: args.hold || args.version.is_some(),
             may_end_containers: args.yes,
@@ -208,6 +208,17 @@ impl DockerRequest {
             wait: Duration::from_secs(args.wait),
         })
     }
+}
+
+/// Each once, in their order.
+fn distinct(items: &[String]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for item in items {
+        if !all.contains(item) {
+            all.push(item.clone());
+        }
+    }
+    all
 }
 
 /// Upstream's key in a copy of its repository.

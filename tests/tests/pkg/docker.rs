@@ -153,6 +153,9 @@ fn invalid_options_are_usage_errors() {
         (&["--registry-mirror", ""], "does not begin with https://"),
         (&["--insecure-registry", "http://r.example"], "expected a host without a scheme"),
         (&["--insecure-registry", "r.example/path"], "expected a host without a scheme"),
+        (&["--insecure-registry", "r.example/24"], "expected a host without a scheme"),
+        (&["--insecure-registry", "10.0.0.0/33"], "expected a host without a scheme"),
+        (&["--insecure-registry", "10.0.0.0/+8"], "expected a host without a scheme"),
         (&["--version", "latest"], "is not a valid version: expected one such as 28, 28.3 or 28.3.2"),
         (&["--version", "28.3.2.1"], "is not a valid version"),
         (&["--cgroup-driver", "docker"], "invalid value 'docker'"),
@@ -161,6 +164,31 @@ fn invalid_options_are_usage_errors() {
         let ran = run(&tree, &[&["install", "docker"], args].concat()).expect(2);
         assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);
     }
+    for (what, option) in
+        [("docker", &["--hold"][..]), ("docker", &["--offline", "/nonexistent"]), ("containerd", &["--hold"])]
+    {
+        let tree = super::check::tree(&[
+            DPKG,
+            ("docker.io", "20.10.24+dfsg1-1+deb12u1", INSTALLED),
+            ("containerd", "1.6.20~ds1-1+deb12u1", INSTALLED),
+        ]);
+        let ran = run(&tree, &[&["install", what], option].concat()).expect(4);
+        let said = format!("cannot use {}: packages are not changed with --root", option[0]);
+        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+    }
+    let twice = [
+        "--insecure-registry",
+        "fd00::/8",
+        "--insecure-registry",
+        "fd00::/8",
+        "--registry-mirror",
+        "https://m.example/",
+        "--registry-mirror",
+        "https://m.example",
+    ];
+    run(&tree, &[&["install", "docker"], &twice[..]].concat()).expect(0);
+    let text = tree.read(CONFIG);
+    assert!(text.contains("[\"fd00::/8\"]") && text.contains("[\"https://m.example\"]"), "{text}");
     let none = run(&super::check::tree(&[DPKG]), &["install", "docker"]).expect(4);
     assert!(none.stderr.contains("the scripts of its packages would run as root on this host"), "{}", none.stderr);
     let found = run(&super::check::tree(&[DPKG]), &["check", "docker"]).expect(3).stdout;

@@ -1,5 +1,6 @@
 //! `install docker` on the command line, with its values.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -84,9 +85,16 @@ fn mirror(text: &str) -> Result<String, String> {
 
 fn insecure_registry(text: &str) -> Result<String, String> {
     let (host, bits) = text.split_once('/').map_or((text, None), |(host, bits)| (host, Some(bits)));
-    let is_prefix = bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= 128));
-    match format!("docker.io=https://{host}").parse::<RegistryMirror>() {
-        Ok(_) if is_prefix => Ok(text.to_owned()),
-        _ => Err("expected a host without a scheme, or a CIDR, such as registry.example:5000 or 10.0.0.0/8".to_owned()),
+    let is_host = || format!("docker.io=https://{host}").parse::<RegistryMirror>().is_ok();
+    let is_network = |bits: &str| {
+        let most = host.parse().map(|address: IpAddr| if address.is_ipv4() { 32 } else { 128 });
+        bits.bytes().all(|digit| digit.is_ascii_digit())
+            && most.is_ok_and(|most| bits.parse().is_ok_and(|bits: u8| bits <= most))
+    };
+    match bits.map_or_else(is_host, is_network) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("expected a host without a scheme, or a CIDR, such as registry.example:5000 or 10.0.0.0/8".to_owned())
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use edge_host::{Error, Finding, Severity};
+use edge_host::{Error, Finding, Severity, quoted};
 use edge_kubeedge::runtime::Runtime;
 
 use crate::docker::api::Answer;
@@ -57,7 +57,8 @@ fn configuration(facts: &Facts) -> Vec<Finding> {
     let config = match &facts.config {
         Ok(config) => config,
         Err(problem) => {
-            let hint = format!("repair it, or use dockerd's defaults: mv {0} {0}.old", path.display());
+            let word = quoted(&path.display().to_string());
+            let hint = format!("repair it, or use dockerd's defaults: mv {word} {word}.old");
             return vec![Finding::error(path, &problem.text).on_line(problem.line).hint(hint)];
         }
     };

@@ -90,17 +90,22 @@ impl Config {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
-    /// A list of strings, empty if the key is not set; none if it is anything else.
+    /// A list of strings, empty if the key is not set or null; none if it is anything else.
     pub fn strings(&self, key: &str) -> Option<Vec<String>> {
-        let Some(entry) = self.get(key) else { return Some(Vec::new()) };
+        let Some(entry) = self.get(key).filter(|entry| !entry.value.is_null()) else { return Some(Vec::new()) };
         entry.value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
     }
 
-    /// The cgroup driver, if it is set; of several, dockerd takes the last.
+    /// The cgroup driver, if it is set; of several, dockerd takes the first.
     pub fn driver(&self) -> Option<String> {
-        let options = self.strings(EXEC_OPTS)?;
-        options.iter().rev().find_map(|option| option.strip_prefix(DRIVER).map(str::to_owned))
+        self.strings(EXEC_OPTS)?.iter().find_map(|option| driver_of(option).map(str::to_owned))
     }
+}
+
+/// The cgroup driver that an option sets; dockerd ignores case and blanks (moby, `daemon/daemon_unix.go`).
+pub fn driver_of(option: &str) -> Option<&str> {
+    let (key, value) = option.split_once('=')?;
+    key.trim().eq_ignore_ascii_case(DRIVER.trim_end_matches('=')).then(|| value.trim())
 }
 
 /// The line of a place, from 1.

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use edge_host::{Error, Exit, Result};
+use edge_host::{Error, Exit, Result, quoted};
 use serde_json::Value;
 
-use super::config::{Config, DRIVER, EXEC_OPTS, INSECURE, MIRRORS, Problem};
+use super::config::{Config, DRIVER, EXEC_OPTS, INSECURE, MIRRORS, Problem, driver_of};
 
 /// The requested settings; an empty one leaves its key as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -58,7 +58,8 @@ pub fn config(path: &Path, bytes: Option<&[u8]>, settings: &Settings) -> Result<
 
 /// A file that is not edited.
 pub fn refused(path: &Path, problem: &Problem) -> Error {
-    let hint = format!("repair it, or use dockerd's defaults: mv {0} {0}.old", path.display());
+    let path_word = quoted(&path.display().to_string());
+    let hint = format!("repair it, or use dockerd's defaults: mv {path_word} {path_word}.old");
     Error::cannot("read", path, &problem.text).with_exit(Exit::Refused).hint(hint)
 }
 
@@ -67,8 +68,9 @@ fn merged(key: &str, old: &[String], requested: &[String]) -> Vec<String> {
     let is_requested = |item: &&String| requested.iter().any(|new| is_same(new, item));
     match key {
         EXEC_OPTS => {
-            let rest = old.iter().filter(|item| !item.starts_with(DRIVER));
-            match old.iter().filter(|item| item.starts_with(DRIVER)).eq(requested) {
+            let rest = old.iter().filter(|item| driver_of(item).is_none());
+            match old.iter().filter_map(|item| driver_of(item)).eq(requested.iter().filter_map(|item| driver_of(item)))
+            {
                 true => old.to_vec(),
                 false => rest.chain(requested).cloned().collect(),
             }
@@ -84,25 +86,26 @@ fn merged(key: &str, old: &[String], requested: &[String]) -> Vec<String> {
 
 /// The text with this list at a key: in the place of the old one, or after the last key and in its form.
 fn set(text: &str, now: &Config, key: &str, items: &[String]) -> String {
-    let quoted: Vec<String> = items.iter().map(|item| Value::from(item.as_str()).to_string()).collect();
-    let line = format!("[{}]", quoted.join(", "));
+    let values: Vec<String> = items.iter().map(|item| Value::from(item.as_str()).to_string()).collect();
+    let line = format!("[{}]", values.join(", "));
     if let Some(entry) = now.get(key) {
         let (front, back) = (&text[..entry.at.start], &text[entry.at.end..]);
         let old = &text[entry.at.clone()];
         let inner = old[1..].find(|char: char| !char.is_whitespace()).map_or("", |end| &old[1..=end]);
-        let list = match (inner.contains('\n'), old.rfind('\n')) {
-            (true, Some(last)) => {
-                let close = old[last..].trim_end_matches(']');
-                format!("[{inner}{}{close}]", quoted.join(&format!(",{inner}")))
+        let list = match inner.contains('\n') {
+            true => {
+                let close = &old[old.trim_end_matches(']').trim_end().len()..old.len() - 1];
+                format!("[{inner}{}{close}]", values.join(&format!(",{inner}")))
             }
-            _ => line,
+            false => line,
         };
         return format!("{front}{list}{back}");
     }
     let Some(last) = now.entries.last() else {
         // The object is empty, or there is none.
         let tail = text.rfind('}').map_or("\n", |close| &text[close + 1..]);
-        return format!("{{\n  \"{key}\": {line}\n}}{tail}");
+        let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+        return format!("{{{end}  \"{key}\": {line}{end}}}{tail}");
     };
     let begin = match now.entries.len() {
         1 => text.find('{').map_or(0, |open| open + 1),

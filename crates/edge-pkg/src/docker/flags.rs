@@ -22,9 +22,8 @@ const KEYS: [(&str, &str); 15] = [
     ("registry-mirror", "registry-mirrors"),
     ("storage-opt", "storage-opts"),
 ];
-const SHORT: [(char, &str); 8] = [
+const SHORT: [(char, &str); 7] = [
     ('H', "host"),
-    ('D', "debug"),
     ('l', "log-level"),
     ('b', "bridge"),
     ('G', "group"),
@@ -32,6 +31,8 @@ const SHORT: [(char, &str); 8] = [
     ('s', "storage-driver"),
     ('g', "data-root"),
 ];
+/// Short flags without a value: debug, restart (of old versions), version and help.
+const SWITCHES: [char; 4] = ['D', 'r', 'v', 'h'];
 /// Keys that may be in both.
 const MERGED: [&str; 1] = ["runtimes"];
 
@@ -81,8 +82,14 @@ pub fn parse(words: &[Word]) -> Vec<Flag> {
             let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
             takes_next = value.is_none();
             all.push(flag(name, value));
-        } else if let Some(short) = text.strip_prefix('-').and_then(|rest| rest.chars().next()) {
-            let value = text[1 + short.len_utf8()..].trim_start_matches('=');
+        } else if let Some(cluster) = text.strip_prefix('-').filter(|cluster| !cluster.is_empty()) {
+            // Flags without a value may be joined with the next: -DH fd://.
+            let switches = cluster.len() - cluster.trim_start_matches(SWITCHES).len();
+            let (switches, rest) = cluster.split_at(switches);
+            all.extend(switches.contains('D').then(|| flag("debug", None)));
+            takes_next = false;
+            let Some(short) = rest.chars().next() else { continue };
+            let value = rest[short.len_utf8()..].trim_start_matches('=');
             if let Some((_, name)) = SHORT.iter().find(|(letter, _)| *letter == short) {
                 all.push(flag(name, (!value.is_empty()).then_some(value)));
             }

@@ -8,6 +8,7 @@ use edge_systemd::Word;
 use super::config::Config;
 use super::edit::{Settings, config};
 use super::flags::parse;
+use super::registry;
 
 fn settings() -> Settings {
     Settings {
@@ -47,6 +48,25 @@ fn settings_are_merged_and_the_rest_keeps_its_order_and_form() {
             "{\"exec-opts\": [\n    \"a=b\",\n    \"native.cgroupdriver=systemd\"\n  ], \"k:\": \"x, y: {\"}",
         ),
         ("{\"exec-opts\": []}", "{\"exec-opts\": [\"native.cgroupdriver=systemd\"]}"),
+        ("{\"exec-opts\": null}", "{\"exec-opts\": [\"native.cgroupdriver=systemd\"]}"),
+        ("{\"exec-opts\": [\"Native.CgroupDriver = cgroupfs\"]}", "{\"exec-opts\": [\"native.cgroupdriver=systemd\"]}"),
+        (
+            "{\"exec-opts\": [\"native.cgroupdriver=cgroupfs\", \"native.cgroupdriver=systemd\"]}",
+            "{\"exec-opts\": [\"native.cgroupdriver=systemd\"]}",
+        ),
+        (
+            "{\"exec-opts\": [\n \"a=b\",\n \"c=d\"]}",
+            "{\"exec-opts\": [\n \"a=b\",\n \"c=d\",\n \"native.cgroupdriver=systemd\"]}",
+        ),
+        (
+            "{\"exec-opts\": [\n \"a=b\"\n , \"c=d\" ]}",
+            "{\"exec-opts\": [\n \"a=b\",\n \"c=d\",\n \"native.cgroupdriver=systemd\" ]}",
+        ),
+        (
+            "{\r\n\"exec-opts\": [\r\n\"a=b\"\r\n]\r\n}",
+            "{\r\n\"exec-opts\": [\r\n\"a=b\",\r\n\"native.cgroupdriver=systemd\"\r\n]\r\n}",
+        ),
+        ("{\r\n}\r\n", "{\r\n  \"exec-opts\": [\"native.cgroupdriver=systemd\"]\r\n}\r\n"),
         ("{\"a\": 1, \"k:\": \"x\"}", "{\"a\": 1, \"k:\": \"x\", \"exec-opts\": [\"native.cgroupdriver=systemd\"]}"),
     ] {
         assert_eq!(edited(Some(before), &driver), after);
@@ -92,19 +112,21 @@ fn input_that_dockerd_does_not_read_is_refused() {
         assert!(error.message().contains(said), "{}: {}", String::from_utf8_lossy(text), error.message());
         assert!(error.exit() == Exit::Refused && error.hint_text().is_some());
     }
-    let (_, read) = Config::parse(b"{\"exec-opts\": [\"native.cgroupdriver=a\", \"native.cgroupdriver=b\"]}").unwrap();
-    assert_eq!(read.driver().as_deref(), Some("b"));
+    let (_, read) =
+        Config::parse(b"{\"exec-opts\": [\"Native.CgroupDriver = a\", \"native.cgroupdriver=b\"]}").unwrap();
+    assert_eq!(read.driver().as_deref(), Some("a"));
 }
 
 #[test]
 fn flags_are_read_in_every_form() {
-    let words = "/usr/sbin/dockerd -H fd:// -Htcp://x --registry-mirror=https://m.example --exec-opt native.cgroupdriver=systemd -D --containerd /c.sock";
+    let words = "/usr/sbin/dockerd -DH fd:// -Htcp://x --registry-mirror=https://m.example --exec-opt native.cgroupdriver=systemd -D --containerd /c.sock";
     let words: Vec<Word> =
         words.split(' ').map(|text| Word { text: text.to_owned(), file: "/u".into(), line: 3 }).collect();
     let flags = parse(&words);
     let shown: Vec<String> =
         flags.iter().map(|flag| format!("{}={}", flag.key(), flag.value.as_deref().unwrap_or("-"))).collect();
     let expected = [
+        "debug=-",
         "hosts=fd://",
         "hosts=tcp://x",
         "registry-mirrors=https://m.example",
@@ -114,4 +136,19 @@ fn flags_are_read_in_every_form() {
     ];
     assert_eq!(shown, expected);
     assert_eq!(flags[0].place(), "/u:3");
+}
+
+#[test]
+fn insecure_registry_is_compared_as_dockerd_reports_it() {
+    for (item, reported) in [
+        ("r.example:5000", "r.example:5000"),
+        ("http://r.example", "r.example"),
+        ("10.1.2.3/8", "10.0.0.0/8"),
+        ("0.0.0.0/0", "0.0.0.0/0"),
+        ("10.1.2.3/32", "10.1.2.3/32"),
+        ("fd00::1/8", "fd00::/8"),
+        ("r.example/24", "r.example/24"),
+    ] {
+        assert_eq!(registry(item), reported);
+    }
 }

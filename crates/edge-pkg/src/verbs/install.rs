@@ -4,7 +4,7 @@ mod containerd;
 mod docker;
 mod kubernetes;
 
-use edge_host::{Host, Outcome, Result};
+use edge_host::{Error, Host, Outcome, Result};
 
 use crate::cli::Install;
 
@@ -14,4 +14,22 @@ pub(crate) fn run(host: &mut Host, what: &Install) -> Result<Outcome> {
         Install::Containerd(args) => containerd::run(host, args),
         Install::Docker(args) => docker::run(host, args),
     }
+}
+
+/// Refuses (exit 4) `(--hold, --offline)` where no package is installed or held: in an image, or for a program without
+/// a package.
+fn refuse_ignored(host: &Host, name: &str, has_package: bool, (hold, offline): (bool, bool)) -> Result<()> {
+    let option = match (hold, offline) {
+        (true, _) => "--hold",
+        (_, true) => "--offline",
+        _ => return Ok(()),
+    };
+    let cause = match has_package {
+        true => "packages are not changed with --root, as their scripts would run as root on this host".to_owned(),
+        false => format!("the installed {name} is not from a package"),
+    };
+    if has_package && host.root.is_live() {
+        return Ok(());
+    }
+    Err(Error::refused(format!("cannot use {option}: {cause}")).hint(format!("omit {option}")))
 }

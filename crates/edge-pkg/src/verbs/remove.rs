@@ -40,6 +40,9 @@ fn remove_kubernetes(host: &mut Host, args: &RemoveArgsOf) -> Result<Outcome> {
     let wait = Duration::from_secs(args.wait);
     edge_apt::remove(host, &Removal { packages, source: Some(NAME.to_owned()), pin: Some(NAME.to_owned()), wait })?;
     let mut plan = Plan::new();
+    for name in &facts.foreign {
+        plan.note(format!("{name} is not a package of Kubernetes' repository, and is kept"));
+    }
     disable(host, &facts.kubelet, &mut plan)?;
     apply(host, plan)
 }

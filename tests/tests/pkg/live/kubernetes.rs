@@ -252,6 +252,22 @@ fn directory_installs_what_no_repository_has(host: &AptHost) {
     assert!(ran.stderr.contains("cannot find kubelet 1.18.* for "), "{}", ran.stderr);
 }
 
+fn kubectl_of_another_vendor_is_neither_replaced_nor_removed(host: &AptHost) {
+    host.sh(KUBERNETES).expect(0);
+    host.sh("cd /debs; deb kubectl 1:528.0.0-0; dpkg -i kubectl_*.deb > /dev/null; rm kubectl_*").expect(0);
+    let before = host.look();
+    let ran = sh(host, "mirror --version 1.34").expect(4);
+    assert!(ran.stderr.contains("\nhint: keep it and install the rest: add --role node; or"), "{}", ran.stderr);
+    host.looks_as(&before, "a kubectl of another vendor");
+    sh(host, "mirror --version 1.34 --role node").expect(0);
+    let states = sh(host, "states").stdout;
+    assert!(states.contains("kubelet hi 1.34.") && states.contains("kubectl ii 1:528.0.0-0\n"), "{states}");
+    let ran = sh(host, "pkg remove kubernetes").expect(0);
+    assert!(ran.stderr.contains("kubectl is not a package of Kubernetes' repository, and is kept"), "{}", ran.stderr);
+    let states = sh(host, "states").stdout;
+    assert!(states.starts_with("kubelet none") && states.contains("kubectl ii 1:528.0.0-0\n"), "{states}");
+}
+
 fn removal_is_exact_and_can_be_undone(host: &AptHost) {
     host.sh(KUBERNETES).expect(0);
     let before = host.sh("find /etc/apt -type f").stdout;
@@ -281,5 +297,6 @@ on_both!(
     upgrade_moves_all_packages_and_wrong_ones_are_refused,
     expired_key_is_refused_and_renewed_under_its_fingerprint,
     directory_installs_what_no_repository_has,
+    kubectl_of_another_vendor_is_neither_replaced_nor_removed,
     removal_is_exact_and_can_be_undone,
 );

@@ -10,7 +10,8 @@ const FILE_PROGRAMS: [&str; 7] = ["chmod", "mv", "cp", "rm", "ln", "zcat", "echo
 /// What comes before one in a sentence, besides [`BEFORE_COMMAND`].
 const BEFORE_IN_SENTENCE: [&str; 3] = ["&& ", "or ", "run "];
 const SYSTEMCTL: &str = "systemctl";
-const APT_GET: &str = "apt-get";
+/// Programs that work on the system that they are run in.
+const IN_THE_SYSTEM: [&str; 2] = ["apt-get", "gpasswd"];
 /// Verbs of systemctl that only change or read files (systemctl(1), `--root`).
 const FILE_VERBS: [&str; 6] = ["enable", "disable", "mask", "unmask", "cat", "is-enabled"];
 /// The option for an image, as `--root DIR` or `--root=DIR`.
@@ -30,7 +31,7 @@ pub(super) fn hint_for(dir: &str, hint: &str) -> Option<String> {
         let command = &hint[at..end];
         let changed = match name {
             SYSTEMCTL if is_for_image(command) => command.to_owned(),
-            APT_GET => format!("chroot {dir} {command}"),
+            name if IN_THE_SYSTEM.contains(&name) => format!("chroot {dir} {command}"),
             SYSTEMCTL if FILE_VERBS.contains(&verb(command)) => {
                 let command = LIVE_OPTIONS.iter().fold(command.to_owned(), |text, option| text.replace(option, ""));
                 command.replacen(SYSTEMCTL, &format!("{SYSTEMCTL} --root={dir}"), 1)
@@ -63,7 +64,7 @@ fn verb(command: &str) -> &str {
 fn next_command(hint: &str, from: usize) -> Option<(usize, &'static str)> {
     let begins =
         |at: usize| at == 0 || BEFORE_COMMAND.iter().chain(&BEFORE_IN_SENTENCE).any(|text| hint[..at].ends_with(text));
-    let known = || FILE_PROGRAMS.into_iter().chain([SYSTEMCTL, APT_GET]);
+    let known = || FILE_PROGRAMS.into_iter().chain(IN_THE_SYSTEM).chain([SYSTEMCTL]);
     let name_at =
         |at: usize| known().find(|name| hint[at..].strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
     let starts = hint.char_indices().map(|(at, _)| at).filter(|at| *at >= from && begins(*at));
@@ -107,6 +108,7 @@ mod tests {
             ("x: chmod 755 /usr/bin/a", "x: chmod 755 /img/usr/bin/a"),
             ("x: mv /img/etc/a /img/etc/b", "x: mv /img/etc/a /img/etc/b"),
             ("remove the link (rm /etc/a), then run again", "remove the link (rm /img/etc/a), then run again"),
+            ("if not: gpasswd -d pi docker", "if not: chroot /img gpasswd -d pi docker"),
             ("remove it: apt-get remove cri-o", "remove it: chroot /img apt-get remove cri-o"),
             ("set it to /a, and restart CRI-O: systemctl restart crio.service", "set it to /a"),
             ("start it: systemctl start a; or add it with --force", "add it with --force"),

@@ -8,6 +8,7 @@ use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, S
 use edge_systemd::startup::{self, Start, Waiting};
 use edge_systemd::systemctl;
 
+use super::refuse_ignored;
 use crate::cli::ContainerdArgs;
 use crate::containerd::{DRAIN, Facts, PACKAGES, UNIT, answer, edit, refuse_running};
 use crate::request::ContainerdRequest;
@@ -72,10 +73,14 @@ pub(crate) fn run(host: &mut Host, args: &ContainerdArgs) -> Result<Outcome> {
 fn install_package(host: &mut Host, facts: &Facts, request: &ContainerdRequest) -> Result<bool> {
     let name = match &facts.package {
         Some((name, _)) => name,
-        None if facts.is_installed => return Ok(false),
+        None if facts.is_installed => {
+            refuse_ignored(host, "containerd", false, (request.hold, request.offline.is_some()))?;
+            return Ok(false);
+        }
         None => PACKAGES[0],
     };
     if !host.root.is_live() && facts.is_installed {
+        refuse_ignored(host, "containerd", true, (request.hold, request.offline.is_some()))?;
         return Ok(false);
     }
     let wanted = edge_apt::Request {

@@ -1,21 +1,23 @@
 //! `edge-pkg install docker`: installs, configures and starts it, and queries dockerd.
 
+use std::path::Path;
 use std::time::Duration;
 
 use edge_host::action::{Bytes, Run, UndoOrder};
-use edge_host::{Cmd, Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, Scratch, State, apply};
+use edge_host::{Cmd, Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, Scratch, State, apply, quoted};
 use edge_kubeedge::Kind;
 use edge_kubeedge::runtime::{accepts_docker, runtime};
 use edge_kubeedge::unit::config_in_use;
 use edge_systemd::startup::{self, Start, Waiting};
 use edge_systemd::systemctl;
 
+use super::refuse_ignored;
 use crate::catalog;
 use crate::cli::DockerArgs;
 use crate::docker::api::{self, Answer};
 use crate::docker::packages::{System, to_apt};
 use crate::docker::{Facts, STOP, UNIT, edit, not_loaded, running};
-use crate::request::DockerRequest;
+use crate::request::{DockerRequest, Origin};
 
 const MODE: u32 = 0o644;
 const ASK_WITHIN: Duration = Duration::from_secs(5);
@@ -111,6 +113,12 @@ fn refuse_for_edgecore(host: &Host, request: &DockerRequest) -> Result<()> {
 fn install_packages(host: &mut Host, facts: &Facts, request: &DockerRequest) -> Result<bool> {
     let is_without_package = facts.is_installed && facts.package.is_none() && request.version.is_none();
     if is_without_package || facts.is_installed && !host.root.is_live() && request.version.is_none() {
+        refuse_ignored(
+            host,
+            "Docker",
+            facts.package.is_some(),
+            (request.hold, matches!(request.from, Origin::Directory(_))),
+        )?;
         return Ok(false);
     }
     let system = System::read(&host.root)?;
@@ -126,7 +134,8 @@ fn configure(host: &Host, facts: &Facts, request: &DockerRequest) -> Result<(Str
         State::File { .. } => Some(facts.file.bytes.as_slice()),
         other => {
             let cause = format!("it is {}", other.describe());
-            let moved = format!("move it away: mv {0} {0}.old", path.display());
+            let word = quoted(&path.display().to_string());
+            let moved = format!("move it away: mv {word} {word}.old");
             return Err(Error::cannot("write", path, cause).with_exit(Exit::Refused).hint(moved));
         }
     };
@@ -205,6 +214,10 @@ fn plan_docker(host: &mut Host, facts: &Facts, request: &DockerRequest, plan: &m
 /// dockerd's own opinion of the file together with its flags; versions before 23.0 have none.
 fn validate(host: &Host, facts: &Facts, edited: &str) -> Result<()> {
     let Some((program, words)) = facts.words.split_first() else { return Ok(()) };
+    // A shell or another program before it would take the options for its own.
+    if Path::new(&program.text).file_name().is_none_or(|name| name != "dockerd") {
+        return Ok(());
+    }
     let scratch = Scratch::make(host)?;
     let file = scratch.write("daemon.json", edited.as_bytes())?;
     let command =

@@ -18,6 +18,11 @@ pub(crate) fn run(host: &mut Host, args: &KubernetesArgs) -> Result<Outcome> {
     let catalog = catalog::kubernetes()?;
     let facts = Facts::read(host)?;
     kubernetes::check(&facts, &request, &catalog)?;
+    if request.with_kubectl && facts.foreign.contains(&KUBECTL) {
+        let cause = "the installed kubectl is not a package of Kubernetes' repository, and is not replaced";
+        return Err(Error::refused(format!("cannot install Kubernetes: {cause}"))
+            .hint("keep it and install the rest: add --role node; or remove it first: apt-get remove kubectl"));
+    }
     let before = facts.package(KUBELET).and_then(|package| package.release);
     if let Some(before) = before.filter(|before| before.minor < request.release.minor && facts.has_joined) {
         host.report.warning(&format!(
