@@ -72,11 +72,15 @@ fn on_one_line(source: Source<'_>, node: &Node, value: &Value) -> Result<Vec<Spl
     Ok(vec![over(source, node, new)])
 }
 
-/// A tab before the value is removed too: YAML does not allow it before every form.
 fn over(source: Source<'_>, node: &Node, new: String) -> Splice {
+    over_from(source, node, node.end, new)
+}
+
+/// Over the text of a node up to `end`. A tab before it is removed too: YAML does not allow it before every form.
+fn over_from(source: Source<'_>, node: &Node, end: usize, new: String) -> Splice {
     let start = source.text[..node.start].trim_end_matches('\t').len();
     let new = if start < node.start { format!(" {new}") } else { new };
-    Splice::new(start, node.end, new)
+    Splice::new(start, end, new)
 }
 
 /// Replaces a block scalar, by another literal block when the new value is a string that fits.
@@ -113,7 +117,7 @@ fn over_block_scalar(
         ]);
     }
     let new = emit::inline(value, Place::Block, Quotes::AsNeeded)?;
-    Ok(vec![Splice::new(node.start, block.header_end, new), Splice::new(header_line, content_end, "")])
+    Ok(vec![over_from(source, node, block.header_end, new), Splice::new(header_line, content_end, "")])
 }
 
 /// Replaces a value by a collection or a literal block.

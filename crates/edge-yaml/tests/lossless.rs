@@ -204,6 +204,14 @@ fn lines_in_brackets_that_only_a_quoted_value_may_begin_are_refused() {
 }
 
 #[test]
+fn tab_before_a_block_scalar_goes_with_it() {
+    case("a:\t>-\n  ", &["a=7"], "a: 7\n  ");
+    case("a:\t|\n  x\nb: 1\n", &["a=null"], "a: null\nb: 1\n");
+    case("a: &x\t|\n  x\nb: 1\n", &["a=true"], "a: &x true\nb: 1\n");
+    case("a:\t|\n  x\nb: 1\n", &["a=\"y\\nz\\n\""], "a:\t|\n  y\n  z\nb: 1\n");
+}
+
+#[test]
 fn edits_of_many_entries_are_independent_of_each_other() {
     case("- [a]\n- [b]\n", &["[0][1]=c", "[1][1]=d"], "- [a, c]\n- [b, d]\n");
     case("a: {b: 1}\nc: 1\n", &["a.b=2", "c=2", "a.d=3", "-c"], "a: {b: 2, d: 3}\n");
