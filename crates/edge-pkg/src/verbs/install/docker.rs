@@ -274,14 +274,18 @@ fn restore(host: &mut Host, before: &Facts, after: &Facts, error: &Error) -> Err
         apply(host, plan)?;
         wait(host, before, &Load::Start, COMMAND_WITHIN).map(|_| ())
     };
+    let restored = restored();
     let path = after.path.display();
-    match restored() {
+    match restored {
         Ok(()) => {
             Error::failed(format!("{}; the earlier {path} was restored, and dockerd runs with it", error.message()))
                 .hint("see the log above, and request settings that this dockerd accepts")
         }
         Err(second) => {
-            Error::failed(format!("{}; the earlier {path} was restored, but: {}", error.message(), second.message()))
+            let now = host.root.find(&after.path).ok();
+            let is_back = now.is_some_and(|now| now.exists() == before.file.exists() && now.bytes == before.file.bytes);
+            let state = if is_back { "was restored, but" } else { "was not restored" };
+            Error::failed(format!("{}; the earlier {path} {state}: {}", error.message(), second.message()))
                 .hint(format!("see the log of the unit: journalctl -u {UNIT}"))
         }
     }
