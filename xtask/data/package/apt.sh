@@ -41,7 +41,7 @@ edge-cni check|3|no network configuration found
 edge-conf check|3|no configuration found
 edge-crio check|3|CRI-O is not installed
 edge-manifest check|1|standard input: it is empty
-edge-pkg check|3|neither Kubernetes nor containerd is installed
+edge-pkg check|3|Kubernetes, containerd and Docker are not installed
 edge-prep status|0|boot command line
 edge-redirect status|0|iptables is not installed
 edge-reset scan|0|neither iptables nor nft is installed
