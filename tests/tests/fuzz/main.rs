@@ -73,20 +73,21 @@ fn grows_as_its_input(name: &str) {
     let target = target(name);
     limit_memory();
     for (head, unit, tail) in target.growing {
-        let mut before = Duration::ZERO;
+        let (mut before, mut half) = (Duration::ZERO, String::new());
         for count in (6..).map(|power| 1_usize << power) {
             let middle: String = (0..count).map(|number| unit.replace("{}", &number.to_string())).collect();
             let input = format!("{head}{middle}{tail}");
             if input.len() > LONGEST {
                 break;
             }
-            let quickest = || time_of(|| (target.read)(input.as_bytes()));
-            let mut time = quickest();
-            // Caches that others fill make a single look up to half as long again.
-            for _ in 0..6 {
-                if time > SHORT && time > most(before) {
-                    time = time.min(quickest());
-                }
+            let time_of = |input: &str| time_of(|| (target.read)(input.as_bytes()));
+            let mut time = time_of(&input);
+            // Caches that others fill make a single look up to half as long again, and a busy machine is slower for
+            // seconds: both are measured again, at the same time.
+            if time > SHORT && time > most(before) {
+                (before, time) = (0..7)
+                    .map(|_| (time_of(&half), time_of(&input)))
+                    .fold((Duration::MAX, Duration::MAX), |best, pair| (best.0.min(pair.0), best.1.min(pair.1)));
             }
             assert!(
                 time < SHORT || time < most(before) || before < SHORT / 4,
@@ -96,7 +97,7 @@ fn grows_as_its_input(name: &str) {
             if time > LONG {
                 break;
             }
-            before = time;
+            (before, half) = (time, input);
         }
     }
 }
