@@ -129,11 +129,7 @@ const WOULD_CHANGE: i32 = 3;
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     if !args.inside {
-        let mut build = Sh::new("cargo build --quiet --locked");
-        for utility in &workspace.utilities {
-            build = build.args(["--package", utility]);
-        }
-        build.dir(&workspace.root).run()?;
+        workspace.build_programs()?;
     }
     let scratch = workspace.scratch("demo")?;
     let node = match (args.live, args.inside) {

@@ -62,7 +62,8 @@ struct Suite {
 enum Place {
     /// One after the other: they build with cargo and keep every core busy.
     InTurn,
-    /// Beside those from the beginning, one after the other: it keeps one processor busy at most, emulated or real.
+    /// Beside those from the beginning, one after the other: it keeps one processor busy for most of its time, emulated
+    /// or real.
     Beside,
     /// In turn, but only if it is named: it takes long and finds little that is new on most days.
     OnlyByName,

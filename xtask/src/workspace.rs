@@ -60,6 +60,12 @@ impl Workspace {
     pub(crate) fn debug_bin(&self) -> PathBuf {
         self.target.join("debug")
     }
+
+    /// Builds the utilities into [`Workspace::debug_bin`], with all other packages as the suites do: some packages alone
+    /// have other features, and all of them would be built again.
+    pub(crate) fn build_programs(&self) -> Result<()> {
+        Sh::new("cargo build --quiet --locked --workspace --bins").dir(&self.root).run()
+    }
 }
 
 fn parse(json: &str) -> Result<Workspace> {

@@ -36,7 +36,7 @@ struct Tools {
 }
 
 pub(super) fn prepare(place: &Place<'_>) -> Result<Prepared> {
-    Sh::new("cargo build --quiet --locked --workspace --bins").dir(&place.workspace.root).run()?;
+    place.workspace.build_programs()?;
     let mut files = node::files(place)?;
     files.push(node::joined()?);
     files.extend(repository::plugins(place)?);

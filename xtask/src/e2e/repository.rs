@@ -112,7 +112,7 @@ pub(super) fn plugin_dir(place: &Place<'_>) -> Result<PathBuf> {
 
 /// The plugins on the stick.
 pub(super) fn plugins(place: &Place<'_>) -> Result<Vec<GuestFile>> {
-    Sh::new("cargo build --quiet --locked --package edge-cni").dir(&place.workspace.root).run()?;
+    place.workspace.build_programs()?;
     let out = plugin_dir(place)?;
     let build = Sh::program(place.workspace.debug_bin().join("edge-cni"))
         .args(["build", "--version", CNI, "--plugins", PLUGINS, "--arch", place.arch.debian(), "--out"])

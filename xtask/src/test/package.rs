@@ -30,7 +30,7 @@ pub(super) fn run(context: &SuiteContext<'_>) -> Result<Outcome> {
         return Ok(Outcome::skipped("package", "not run as root"));
     }
     let target = Target::native();
-    // Directories of its own: e2e builds for the same target in the usual one, at the same time.
+    // Directories of its own: another suite writes to the usual one at the same time.
     let [out, again] = ["package-test", "package-test-again"].map(|name| context.workspace.target.join(name));
     let mut outcome = release(context, target, [&out, &again])?;
     if outcome.tally.failed > 0 {
@@ -50,9 +50,13 @@ pub(super) fn run(context: &SuiteContext<'_>) -> Result<Outcome> {
     let paths = [("DEB", deb), ("RPM", rpm), ("RELEASED", out)].map(|(name, path)| (name, path.display().to_string()));
     let known = known.into_iter().chain(paths.iter().map(|(name, path)| (*name, path.as_str())));
     let variables: String = known.map(|(name, value)| format!("{name}='{value}'\n")).collect();
-    let story = |host: &AptHost, title: &str, story: &str| -> Result<Outcome> {
+    let mut failures = String::new();
+    let mut story = |host: &AptHost, title: &str, story: &str| -> Result<Outcome> {
         let ran = host.sh(&format!("{variables}{STEPS}{story}"));
         log(context, &format!("{title}\n{}{}", ran.stdout, ran.stderr))?;
+        if ran.code != 0 {
+            failures.push_str(&format!("{title}: {}\n", ran.stderr));
+        }
         Ok(Outcome::of(ran.code == 0))
     };
     for release in [debian::RELEASE, debian::NEXT_RELEASE] {
@@ -66,7 +70,12 @@ pub(super) fn run(context: &SuiteContext<'_>) -> Result<Outcome> {
     }
     let host = AptHost::boot_in(debian::RELEASE, TOOLS, &[]).map_err(|reason| anyhow!(reason))?;
     outcome = outcome.and(story(&host, "install.sh", INSTALL)?);
-    Ok(outcome.and(story(&host, "rpm", RPM)?))
+    outcome = outcome.and(story(&host, "rpm", RPM)?);
+    if !failures.is_empty() {
+        // Where a reader of the log's end sees them: the stories that ran after them print hundreds of lines.
+        log(context, &format!("failures:\n{failures}"))?;
+    }
+    Ok(outcome)
 }
 
 /// Makes the packages twice, each signed with the same new key, which is in the first directory.

@@ -27,11 +27,11 @@ pub(super) const SUITES: &[Suite] = &[
     suite("unit", unit),
     suite("stories", stories),
     suite("dist", dist),
-    suite("package", package::run),
     suite("qemu", qemu),
     suite("demo", demo),
     Suite { name: "cluster", run: cluster, place: Place::Beside },
     Suite { name: "e2e", run: e2e, place: Place::Beside },
+    Suite { name: "package", run: package::run, place: Place::Beside },
     Suite { name: "fuzz", run: fuzz, place: Place::OnlyByName },
     Suite { name: "reproducible", run: reproducible::run, place: Place::OnlyByName },
 ];
