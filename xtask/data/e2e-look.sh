@@ -5,13 +5,15 @@ tab=$(printf '\t')
 
 # Files of the root file system: type, mode, owner, target of a link; content by hash, that of large ones by size.
 cd /
-find . -xdev ! -type f -printf 'file\t%P\t%y %m %U:%G %l\n'
-find . -xdev -type f -size +16M -printf 'file\t%P\t%y %m %U:%G %s bytes\n'
-find . -xdev -type f -size -16385k -printf '%P\t%y %m %U:%G\n' | sort >/run/look.names
-find . -xdev -type f -size -16385k -printf '%P\0' | sort -z | xargs -0 md5sum -z | tr '\0' '\n' |
-    sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\t\1/' | sort >/run/look.hashes
-join -t "$tab" /run/look.names /run/look.hashes | sed "s/^\([^$tab]*$tab\)\([^$tab]*\)$tab/file$tab\1\2 /"
-rm /run/look.names /run/look.hashes
+find . -xdev -printf '%y\t%s\t%P\t%m %U:%G %l\n' >/run/look.all
+awk -F '\t' '
+    $1 != "f" { print "file\t" $3 "\t" $1 " " $4; next }
+    $2 > 16 * 1024 * 1024 { print "file\t" $3 "\tf " $4 $2 " bytes"; next }
+    { print $3 "\tf " $4 >"/run/look.names" }' /run/look.all
+sort -o /run/look.names /run/look.names
+cut -f 1 /run/look.names | tr '\n' '\0' | xargs -0 md5sum -z | tr '\0' '\n' | sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\t\1/' | sort >/run/look.hashes
+join -t "$tab" /run/look.names /run/look.hashes | sed "s/^\([^$tab]*$tab\)\([^$tab]*\)$tab/file$tab\1\2/"
+rm /run/look.*
 
 # Leaves out tables that accept everything: iptables creates them when it first needs one, until the next boot.
 with_rules() {
