@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Inverse, Node, Plan, Result, Root, State};
+use edge_host::{Error, Finding, Inverse, Node, Plan, Result, Root, Severity, State};
 
 use crate::{Link, Scope, Settings, Units, is_running, requested_links};
 
@@ -53,6 +53,18 @@ impl UnitFacts {
             is_enabled: !Units::read(root, Scope::NextBoot)?.links_to(&unit)?.is_empty(),
             has_systemd: is_running(root)?,
         })
+    }
+
+    /// Why it is not started at boot: it is masked, which is an error, or not enabled, which is of this severity.
+    pub fn not_started(&self, severity: Severity) -> Option<Finding> {
+        let name = &self.name;
+        if self.is_masked {
+            let finding = Finding::error(name, "the unit is masked, and cannot be started");
+            return Some(finding.hint(format!("unmask it: systemctl unmask {name}")));
+        }
+        let is_off = self.file.is_some() && !self.is_enabled;
+        let finding = || Finding::new(severity, name, "the unit is not enabled at boot");
+        is_off.then(|| finding().hint(format!("enable it: systemctl enable {name}")))
     }
 
     /// The state after `file` with this text is installed, for a dry run.

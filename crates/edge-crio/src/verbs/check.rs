@@ -177,21 +177,14 @@ fn installed(host: &mut Host, answers: bool) -> Result<Vec<Finding>> {
         let text = format!("this unit overrides others of its name: {}", others.join(", "));
         findings.push(Finding::warning(&unit.all[0], text));
     }
-    match (&unit.file, unit.is_masked, unit.is_enabled) {
-        (None, _, _) if answers => findings.push(Finding::warning(
+    match &unit.file {
+        None if answers => findings.push(Finding::warning(
             UNIT,
             "the unit does not exist, although CRI-O is running: systemd does not start it at boot",
         )),
-        (None, _, _) => findings
+        None => findings
             .push(Finding::error(UNIT, "CRI-O is not installed: the unit does not exist").hint(unit::INSTALL_HINT)),
-        (Some(_), true, _) => findings.push(
-            Finding::error(UNIT, "the unit is masked, and cannot be started")
-                .hint(format!("unmask it: systemctl unmask {UNIT}")),
-        ),
-        (Some(_), false, false) => findings.push(
-            Finding::error(UNIT, "the unit is not enabled at boot").hint(format!("enable it: systemctl enable {UNIT}")),
-        ),
-        (Some(_), false, true) => {}
+        Some(_) => findings.extend(unit.not_started(Severity::Error)),
     }
     Ok(findings)
 }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use edge_cri::Answer;
-use edge_host::{Error, Finding};
+use edge_host::{Error, Finding, Severity};
 use edge_kubeedge::runtime::{Runtime, is_same_socket};
 
+use super::Daemon;
 use crate::containerd::{Facts, UNIT};
 
 const INSTALL: &str = "edge-pkg install containerd";
@@ -18,10 +19,8 @@ pub const LOOPBACK: &str = "loopback";
 pub struct Others {
     /// The answer over the CRI, or why there is none; none in an image.
     pub answer: Option<std::result::Result<Answer, Error>>,
-    /// The state of the unit by systemd, if that runs.
-    pub state: Option<String>,
-    /// This user may not connect to the socket.
-    pub may_not_connect: bool,
+    /// Why it may not answer.
+    pub daemon: Daemon,
     /// edgecore's file, and the runtime that it configures.
     pub edgecore: Option<(PathBuf, Runtime)>,
     /// kubelet's file and cgroup driver.
@@ -32,7 +31,7 @@ pub struct Others {
 
 /// All of them.
 pub fn containerd(facts: &Facts, others: &Others) -> Vec<Finding> {
-    let mut all: Vec<Finding> = unit(facts).into_iter().collect();
+    let mut all: Vec<Finding> = facts.unit.not_started(Severity::Error).into_iter().collect();
     all.extend(configuration(facts));
     all.extend(answer(facts, others));
     all.extend(users(facts, others));
@@ -48,17 +47,6 @@ pub fn containerd(facts: &Facts, others: &Others) -> Vec<Finding> {
         all.push(Finding::error(&facts.path, text).on_line(Some(bin_dir.line)).hint(hint));
     }
     all
-}
-
-fn unit(facts: &Facts) -> Option<Finding> {
-    let unit = &facts.unit;
-    if unit.is_masked {
-        let finding = Finding::error(UNIT, "the unit is masked, and cannot be started");
-        return Some(finding.hint(format!("unmask it: systemctl unmask {UNIT}")));
-    }
-    let enable = format!("enable it: systemctl enable {UNIT}");
-    let is_off = unit.file.is_some() && !unit.is_enabled;
-    is_off.then(|| Finding::error(UNIT, "the unit is not enabled at boot").hint(enable))
 }
 
 fn configuration(facts: &Facts) -> Vec<Finding> {
@@ -96,15 +84,7 @@ fn answer(facts: &Facts, others: &Others) -> Vec<Finding> {
     let socket = facts.socket();
     let answer = match &others.answer {
         None => return Vec::new(),
-        Some(Err(_)) if others.may_not_connect => {
-            let text = "this user cannot connect to it: the state of containerd is unknown";
-            return vec![Finding::warning(socket, text).hint("run it as root: sudo edge-pkg check")];
-        }
-        Some(Err(error)) => {
-            let state = others.state.as_ref().map(|state| format!("; the unit is {state}")).unwrap_or_default();
-            let hint = format!("see the log of the unit: journalctl -u {UNIT}");
-            return vec![Finding::error(socket, format!("{error}{state}")).hint(hint)];
-        }
+        Some(Err(error)) => return vec![others.daemon.silent("containerd", UNIT, &socket, error)],
         Some(Ok(answer)) => answer,
     };
     let mut all = Vec::new();

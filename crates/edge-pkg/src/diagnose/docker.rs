@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use edge_host::{Error, Finding, Severity, quoted};
 use edge_kubeedge::runtime::Runtime;
 
+use super::Daemon;
 use crate::docker::api::Answer;
 use crate::docker::{Facts, UNIT, not_loaded};
 
@@ -15,10 +16,8 @@ const GROUP: &str = "/etc/group";
 pub struct DockerUsers {
     /// The answer of dockerd, or why there is none; none in an image.
     pub answer: Option<std::result::Result<Answer, Error>>,
-    /// The state of the unit by systemd, if that runs.
-    pub state: Option<String>,
-    /// This user may not connect to the socket.
-    pub may_not_connect: bool,
+    /// Why it may not answer.
+    pub daemon: Daemon,
     /// edgecore's file, and the runtime that it configures.
     pub edgecore: Option<(PathBuf, Runtime)>,
     /// The members of the group docker.
@@ -27,7 +26,7 @@ pub struct DockerUsers {
 
 /// All of them.
 pub fn docker(facts: &Facts, others: &DockerUsers) -> Vec<Finding> {
-    let mut all: Vec<Finding> = unit(facts).into_iter().collect();
+    let mut all: Vec<Finding> = facts.unit.not_started(Severity::Error).into_iter().collect();
     all.extend(configuration(facts));
     all.extend(answer(facts, others));
     all.extend(edgecore(facts, others));
@@ -39,17 +38,6 @@ pub fn docker(facts: &Facts, others: &DockerUsers) -> Vec<Finding> {
         );
     }
     all
-}
-
-fn unit(facts: &Facts) -> Option<Finding> {
-    let unit = &facts.unit;
-    if unit.is_masked {
-        let finding = Finding::error(UNIT, "the unit is masked, and cannot be started");
-        return Some(finding.hint(format!("unmask it: systemctl unmask {UNIT}")));
-    }
-    let enable = format!("enable it: systemctl enable {UNIT}");
-    let is_off = unit.file.is_some() && !unit.is_enabled;
-    is_off.then(|| Finding::error(UNIT, "the unit is not enabled at boot").hint(enable))
 }
 
 fn configuration(facts: &Facts) -> Vec<Finding> {
@@ -78,15 +66,7 @@ fn answer(facts: &Facts, others: &DockerUsers) -> Vec<Finding> {
     let socket = facts.socket();
     match &others.answer {
         None => Vec::new(),
-        Some(Err(_)) if others.may_not_connect => {
-            let text = "this user cannot connect to it: the state of dockerd is unknown";
-            vec![Finding::warning(socket, text).hint("run it as root: sudo edge-pkg check")]
-        }
-        Some(Err(error)) => {
-            let state = others.state.as_ref().map(|state| format!("; the unit is {state}")).unwrap_or_default();
-            let hint = format!("see the log of the unit: journalctl -u {UNIT}");
-            vec![Finding::error(socket, format!("{error}{state}")).hint(hint)]
-        }
+        Some(Err(error)) => vec![others.daemon.silent("dockerd", UNIT, &socket, error)],
         Some(Ok(answer)) => not_loaded(facts, answer)
             .into_iter()
             .map(|what| {

@@ -1,9 +1,9 @@
 //! The problems of the packages of Kubernetes.
 
-use edge_host::Finding;
+use edge_host::{Finding, Severity};
 use edge_kubeedge::Kind;
 
-use crate::facts::{Facts, KUBELET_UNIT};
+use crate::facts::Facts;
 use crate::kubernetes::{KUBEADM, KUBECTL, KUBELET};
 
 const STATUS: &str = "/var/lib/dpkg/status";
@@ -42,17 +42,7 @@ pub fn kubernetes(facts: &Facts) -> Vec<Finding> {
         )));
     }
     let unit = &facts.kubelet;
-    if unit.is_masked {
-        all.push(
-            Finding::error(KUBELET_UNIT, "the unit is masked, and cannot be started")
-                .hint(format!("unmask it: systemctl unmask {KUBELET_UNIT}")),
-        );
-    } else if unit.file.is_some() && !unit.is_enabled {
-        all.push(
-            Finding::warning(KUBELET_UNIT, "the unit is not enabled at boot")
-                .hint(format!("enable it: systemctl enable {KUBELET_UNIT}")),
-        );
-    }
+    all.extend(unit.not_started(Severity::Warning));
     if let Some(edgecore) = facts.edgecore.as_ref().filter(|_| facts.package(KUBELET).is_some() && !unit.is_masked) {
         let text = format!("kubelet is installed beside {}: both manage the pods of this node", Kind::EdgeCore.unit());
         all.push(Finding::error(edgecore, text).hint("remove kubelet: edge-pkg remove kubernetes"));

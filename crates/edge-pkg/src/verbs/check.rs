@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
 use crate::cli::Subject;
-use crate::diagnose::{DockerUsers, LOOPBACK, Others};
+use crate::diagnose::{Daemon, DockerUsers, LOOPBACK, Others};
 use crate::facts::Facts;
 use crate::kubernetes::NAME;
 use crate::{catalog, containerd, diagnose, docker};
@@ -99,18 +99,22 @@ fn of_containerd(host: &mut Host, facts: &containerd::Facts) -> Result<Vec<Findi
     };
     if host.root.is_live() {
         let answer = edge_cri::ask(&socket, ASK_WITHIN);
-        others.may_not_connect = answer.is_err() && access(&socket, AccessFlags::W_OK) == Err(Errno::EACCES);
+        others.daemon = daemon(host, containerd::UNIT, &socket, answer.is_err())?;
         if let Ok(answer) = &answer {
             let (name, version, api) = (&answer.name, &answer.version, &answer.api);
             host.report.line(&format!("{name} {version} answers on {} (CRI {api})", socket.display()));
         }
         others.answer = Some(answer);
-        if edge_systemd::is_running(&host.root)? {
-            others.state = Some(startup::state(containerd::UNIT)?.active);
-        }
     }
     findings.extend(diagnose::containerd(facts, &others));
     Ok(findings)
+}
+
+/// Why a daemon may not answer.
+fn daemon(host: &Host, unit: &str, socket: &Path, is_silent: bool) -> Result<Daemon> {
+    let may_not_connect = is_silent && access(socket, AccessFlags::W_OK) == Err(Errno::EACCES);
+    let state = if edge_systemd::is_running(&host.root)? { Some(startup::state(unit)?.active) } else { None };
+    Ok(Daemon { state, may_not_connect })
 }
 
 fn of_docker(host: &mut Host, facts: &docker::Facts) -> Result<Vec<Finding>> {
@@ -127,15 +131,12 @@ fn of_docker(host: &mut Host, facts: &docker::Facts) -> Result<Vec<Finding>> {
         DockerUsers { edgecore: edgecore(host, &mut findings)?, members: members(host)?, ..DockerUsers::default() };
     if host.root.is_live() {
         let answer = docker::api::ask(&socket, ASK_WITHIN);
-        others.may_not_connect = answer.is_err() && access(&socket, AccessFlags::W_OK) == Err(Errno::EACCES);
+        others.daemon = daemon(host, docker::UNIT, &socket, answer.is_err())?;
         if let Ok(answer) = &answer {
             let (version, driver) = (&answer.version, &answer.driver);
             host.report.line(&format!("Docker {version} answers on {} ({driver} cgroups)", socket.display()));
         }
         others.answer = Some(answer);
-        if edge_systemd::is_running(&host.root)? {
-            others.state = Some(startup::state(docker::UNIT)?.active);
-        }
     }
     findings.extend(diagnose::docker(facts, &others));
     if let Some((docker::DOCKER_CE, version)) = &facts.package {
