@@ -181,11 +181,6 @@ impl Ran {
     }
 }
 
-/// Whether the utilities run under an emulator.
-pub fn is_emulated() -> bool {
-    std::env::var_os(RUNNER).is_some()
-}
-
 /// The program of a utility: from [`BIN_DIR`], else built now.
 pub fn path(name: &str) -> PathBuf {
     if let Some(dir) = std::env::var_os(BIN_DIR) {

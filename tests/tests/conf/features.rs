@@ -4,19 +4,15 @@
 
 use edge_kubeedge::{Kind, Minor};
 use edgeutils_tests::defaults::render;
-use edgeutils_tests::tool::{Ran, Tool, is_emulated};
+use edgeutils_tests::tool::{Ran, Tool};
 use edgeutils_tests::tree::{Tree, assert_same};
 use serde_json::{Value, json};
 
 const EDGECORE: &str = "etc/kubeedge/config/edgecore.yaml";
 const CLOUDCORE: &str = "etc/kubeedge/config/cloudcore.yaml";
 
-/// Under an emulator, where a call takes ten times as long: the first one, those in which keys changed, and the last one.
-const WITH_OTHER_KEYS: [u16; 5] = [4, 7, 12, 16, 23];
-
-fn versions(first: u16) -> impl Iterator<Item = u16> {
-    let is_emulated = is_emulated();
-    (first..=23).filter(move |version| !is_emulated || WITH_OTHER_KEYS.contains(version))
+fn versions() -> impl Iterator<Item = u16> {
+    4..=23
 }
 
 fn conf(tree: &Tree, version: u16, args: &[&str]) -> Ran {
@@ -60,7 +56,7 @@ fn round(kind: Kind, version: u16, args: &[&str], want: &[(&str, Value)]) {
 
 #[test]
 fn enable_logs_sets_edge_stream() {
-    for version in versions(4) {
+    for version in versions() {
         let want =
             [("modules.edgeStream.enable", json!(true)), ("modules.edgeStream.server", json!("192.0.2.7:10004"))];
         round(Kind::EdgeCore, version, &["enable", "logs", "--server", "192.0.2.7:10004"], &want);
@@ -117,7 +113,7 @@ fn enable_logs_refuses_an_address_that_is_not_cloudcores() {
 
 #[test]
 fn enable_logs_on_cloudcore_requires_the_certificates() {
-    for version in versions(4) {
+    for version in versions() {
         let tree = node(Kind::CloudCore, version);
         let before = tree.snapshot();
         let ran = conf(&tree, version, &["enable", "logs"]).expect(4);
@@ -137,7 +133,7 @@ fn enable_logs_on_cloudcore_requires_the_certificates() {
 
 #[test]
 fn enable_metaserver_and_dynamic_controller() {
-    for version in versions(7) {
+    for version in 7..=23 {
         let mut want = vec![("modules.metaManager.metaServer.enable", json!(true))];
         if version == 7 {
             want.push(("modules.edgeMesh.enable", json!(false)));
@@ -147,7 +143,7 @@ fn enable_metaserver_and_dynamic_controller() {
     let tree = node(Kind::EdgeCore, 5);
     let ran = conf(&tree, 5, &["enable", "metaserver"]).expect(4);
     assert!(ran.stderr.contains("edgecore 1.5 does not have it: it was added in 1."), "{}", ran.stderr);
-    for version in versions(6) {
+    for version in 6..=23 {
         let want = [("modules.dynamicController.enable", json!(true))];
         round(Kind::CloudCore, version, &["enable", "dynamic-controller"], &want);
     }
@@ -155,7 +151,7 @@ fn enable_metaserver_and_dynamic_controller() {
 
 #[test]
 fn enable_runtime_sets_the_keys_of_each_version() {
-    for version in versions(4) {
+    for version in versions() {
         let tailored = "modules.edged.tailoredKubeletConfig";
         let (runtime, service, driver) = match version {
             ..12 => (
