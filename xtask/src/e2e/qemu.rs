@@ -26,8 +26,8 @@ const TRIAL: Duration = Duration::from_secs(10);
 /// An emulated machine beside other work needs longer than systemd waits for a service or a device.
 const TIMEOUTS: &str = "systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600";
 
-/// An emulated processor has none of the faults that a kernel works around, and the page tables that it would switch at
-/// each call of the system are a seventh of a boot.
+/// An emulated processor has none of the faults that the kernel mitigates for its model, and switching page tables at each
+/// system call takes a seventh of a boot.
 const QUICKER: &str = "mitigations=off";
 
 /// Memory in MiB.
