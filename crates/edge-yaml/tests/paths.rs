@@ -1,4 +1,4 @@
-//! Paths are read back as written, and what is none is refused with its column.
+//! Paths read back as written, and an invalid one is refused with the column of its fault.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use edge_yaml::Path;
