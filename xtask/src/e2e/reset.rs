@@ -1,14 +1,14 @@
 //! Suite reset: pods of a real container runtime, and everything else of an edge node in the kernel and in files, beside
 //! a site's own things of the same kinds; removed by edge-reset, restored, and removed again across power cuts.
 
-mod node;
+mod files;
 
 use anyhow::{Context, Result, bail};
 
 use super::allowed::{RESET_LEFT, RESET_TRASH, RESET_VOLATILE, VOLATILE};
 use super::guest::Guest;
 use super::look::{Allowed, Look, same};
-use super::{Place, Prepared};
+use super::{Place, Prepared, node};
 
 /// The reset, as a user calls it.
 const RESET: &str = "edge-reset apply --yes";
@@ -36,12 +36,13 @@ find $dirs -type f -exec md5sum {} + | sort
 sysctl net.ipv4.conf.all.route_localnet; systemctl is-active edgecore; systemctl is-enabled edgecore";
 
 pub(super) fn prepare(place: &Place<'_>) -> Result<Prepared> {
-    Ok(Prepared { files: node::files(place)?, story: Box::new(story) })
+    Ok(Prepared { files: files::make(place)?, story: Box::new(story) })
 }
 
 /// All steps; the first one that fails ends the suite.
 fn story(guest: &mut Guest<'_>) -> Result<()> {
     guest.boot()?;
+    node::install(guest)?;
     guest.run("sh /opt/site/install.sh").context("installing what the site has")?;
     let bare = guest.inventory().context("looking at the bare machine")?;
     guest.report(&format!("bare: {} entries", bare.len()));

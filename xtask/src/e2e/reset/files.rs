@@ -8,8 +8,7 @@ use sha2::{Digest, Sha256};
 use tar::{Builder, Header};
 
 use super::super::disk::GuestFile;
-use super::super::{Place, seed};
-use crate::dist::{self, Toolchain};
+use super::super::{Place, node};
 use crate::sample;
 use crate::workspace::read;
 
@@ -49,15 +48,11 @@ const SITE: &str = "[Unit]\nDescription=Links and rules of the site\nAfter=syste
 
 const EXPORTS: &str = "/srv/nfs 127.0.0.1(rw,insecure,no_root_squash,no_subtree_check,fsid=0)\n";
 
-pub(super) fn files(place: &Place<'_>) -> Result<Vec<GuestFile>> {
-    let toolchain = Toolchain::choose(Some(place.arch.target()))?;
-    let built = dist::compile(place.workspace, &toolchain, &place.dir.join("bin"))?;
-    let reset = built.iter().find(|binary| binary.name == "edge-reset").ok_or_else(|| anyhow!("no edge-reset"))?;
+pub(super) fn make(place: &Place<'_>) -> Result<Vec<GuestFile>> {
     let edgecore = standin::edgecore(place.arch.debian(), RELEASE);
     let edgecore = read(&edgecore.map_err(|reason| anyhow!("no stand-in for edgecore: {reason}"))?)?;
     let program = |path: &str, content: Vec<u8>| GuestFile { path: path.to_owned(), mode: 0o755, content };
-    let mut files = Vec::from(seed::files("bare", seed::NOTHING));
-    files.push(program("/usr/local/bin/edge-reset", read(&reset.path)?));
+    let mut files = node::files(place)?;
     files.push(GuestFile::text("/opt/site/image.tar", image(place.arch.debian(), &edgecore)?));
     files.push(program("/opt/keadm/usr/local/bin/edgecore", edgecore));
     for (path, text) in [
