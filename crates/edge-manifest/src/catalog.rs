@@ -56,16 +56,21 @@ pub struct EdgeMesh {
 #[derive(Debug, Deserialize)]
 struct ReservedNames {
     system_namespaces: Vec<String>,
-    name: Vec<ReservedName>,
+    reserved: Vec<Reserved>,
 }
 
+/// Names that must not be used.
 #[derive(Debug, Deserialize)]
-struct ReservedName {
+pub struct Reserved {
     kinds: Vec<String>,
-    name: String,
+    names: Vec<String>,
     #[serde(default)]
     except: Vec<String>,
-    why: String,
+    /// Only one product reserves them.
+    #[serde(default)]
+    pub note: bool,
+    /// For whom, and what for.
+    pub why: String,
 }
 
 /// All of it.
@@ -107,6 +112,13 @@ pub fn is_edge_workload(object: &Object<'_>) -> Result<bool> {
     }))
 }
 
+impl Reserved {
+    /// True if it is of no kind in particular: many objects of a manifest may have such names.
+    pub fn is_of_all_kinds(&self) -> bool {
+        self.kinds.iter().any(|kind| kind == "*")
+    }
+}
+
 impl Catalog {
     /// A port of hosts that is in use.
     pub fn port(&self, number: u64) -> Option<&Port> {
@@ -118,16 +130,15 @@ impl Catalog {
         self.names.system_namespaces.iter().any(|known| known == name)
     }
 
-    /// Why the name of an object is reserved; none if it is not.
-    pub fn why_reserved(&self, kind: &str, name: &str) -> Option<&str> {
-        let fits = |known: &&ReservedName| {
-            let has_name = match known.name.strip_suffix('*') {
-                Some(prefix) => name.starts_with(prefix),
-                None => name == known.name,
-            };
-            has_name && known.kinds.iter().any(|own| own == kind) && !known.except.iter().any(|other| other == name)
+    /// What reserves the name of an object; none if nothing does.
+    pub fn reserved(&self, kind: &str, name: &str) -> Option<&Reserved> {
+        let has_name = |known: &String| match known.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => name == known,
         };
-        self.names.name.iter().find(fits).map(|known| known.why.as_str())
+        let is_of_kind = |known: &Reserved| known.is_of_all_kinds() || known.kinds.iter().any(|own| own == kind);
+        let mut fitting = self.names.reserved.iter().filter(|known| known.names.iter().any(has_name));
+        fitting.find(|known| is_of_kind(known)).filter(|known| !known.except.iter().any(|other| other == name))
     }
 }
 
@@ -182,13 +193,14 @@ mod tests {
         let catalog = catalog().unwrap();
         assert!(catalog.ports.values().all(|port| matches!(port.severity.as_str(), "error" | "warning")));
         assert_eq!(catalog.edgemesh.published_psk.len(), 64);
-        assert!(
-            catalog.why_reserved("Namespace", "kube-x").is_some() && catalog.why_reserved("Pod", "kube-x").is_none()
-        );
-        assert!(catalog.why_reserved("Namespace", "kube-flannel").is_none());
-        assert!(
-            catalog.why_reserved("Service", "kubernetes").is_some() && catalog.why_reserved("Service", "k").is_none()
-        );
+        let is_note = |kind, name| catalog.reserved(kind, name).map(|reserved| reserved.note);
+        assert_eq!(is_note("Namespace", "kube-x"), Some(false));
+        assert_eq!(is_note("Pod", "kube-x"), Some(true));
+        assert_eq!(is_note("LimitRange", "cp-low-limitrange"), Some(true));
+        assert_eq!(is_note("Service", "kubernetes"), Some(false));
+        for (kind, name) in [("Service", "k"), ("Pod", "nodes-2"), ("Role", "cp-low-limitrange")] {
+            assert_eq!(is_note(kind, name), None);
+        }
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(crate) struct Diagnosis {
     edge_nodes: Vec<EdgeNode>,
     pub(crate) candidates: Vec<Candidate>,
     names: Option<Names>,
+    /// Whether a name was noted that only some clusters reserve for all kinds.
+    is_noted: bool,
 }
 
 impl Found {
@@ -112,7 +114,7 @@ impl Diagnosis {
         Some(Found::new(Severity::Error, object, keys(&["kind"]), text, "remove it from the manifest"))
     }
 
-    fn name(&self, object: &Object<'_>) -> Result<Option<Found>> {
+    fn name(&mut self, object: &Object<'_>) -> Result<Option<Found>> {
         let catalog = catalog()?;
         let is_system = catalog.is_system_namespace(object.namespace);
         let place = || keys(&["metadata", "name"]);
@@ -127,10 +129,16 @@ impl Diagnosis {
         if is_system || object.is_from_cluster() {
             return Ok(None);
         }
-        Ok(catalog.why_reserved(&object.kind, object.name).map(|why| {
-            let text = format!("{}: the name is reserved: {why}", object.title());
-            Found::new(Severity::Warning, object, place(), text, "choose another name")
-        }))
+        let Some(reserved) = catalog.reserved(&object.kind, object.name) else { return Ok(None) };
+        let mut text = format!("{}: the name is reserved: {}", object.title(), reserved.why);
+        if reserved.is_of_all_kinds() {
+            if std::mem::replace(&mut self.is_noted, true) {
+                return Ok(None);
+            }
+            text.push_str("; further such names are not reported");
+        }
+        let severity = if reserved.note { Severity::Note } else { Severity::Warning };
+        Ok(Some(Found::new(severity, object, place(), text, "choose another name")))
     }
 
     /// The DaemonSets that run on edge nodes. `file` is the name of the input.

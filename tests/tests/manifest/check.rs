@@ -145,9 +145,27 @@ fn check_finds_reserved_names() {
         ran.stdout,
         "standard input:4: warning: Namespace kube-shop: the name is reserved: Kubernetes reserves the prefix for namespaces of the system\n    hint: choose another name\nno errors, 1 warning\n"
     );
-    for (kind, name) in [("Namespace", "kube-flannel"), ("Namespace", "shop"), ("ConfigMap", "kube-shop")] {
+    for (kind, name) in [("Namespace", "shop"), ("ConfigMap", "shop"), ("Pod", "nodes-2"), ("Role", "cp-limitrange")] {
         finds(&object(kind, name), &[]);
     }
+    finds(&object("ConfigMap", "kube-shop").replace("  name", "  namespace: kube-flannel\n  name"), &[]);
+    for (kind, name) in [
+        ("Pod", "nodes"),
+        ("Namespace", "all"),
+        ("ResourceQuota", "cp-low-resourcequota"),
+        ("LimitRange", "paas-ta-container-platform-high-limit-range"),
+        ("ConfigMap", "kube-shop"),
+    ] {
+        let ran = filter(&object(kind, name), "check").expect(0);
+        let text = format!(
+            "note: {kind} {name}: the name is reserved: the guides of the container platform portal (PaaS-TA, K-PaaS) exclude it"
+        );
+        assert!(ran.stdout.contains(&text), "{}", ran.stdout);
+    }
+    let many = ["kube-a", "kube-b", "kube-c"].map(|name| object("ConfigMap", name)).join("---\n");
+    let ran = filter(&many, "check").expect(0);
+    assert!(ran.stdout.contains("exclude it; further such names are not reported\n"), "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches("reserved").count(), 1, "{}", ran.stdout);
     let names = |list: &str, text: &str| -> Ran {
         let tree = Tree::with(&[("names", list)]);
         Tool::new("edge-manifest").args(["check", "--names"]).arg(tree.at("names")).stdin(text).run()
