@@ -9,6 +9,7 @@
 pub mod catalog;
 pub mod cli;
 mod cluster;
+mod complete;
 mod diagnose;
 mod facts;
 pub mod manual;

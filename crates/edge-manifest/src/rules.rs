@@ -8,10 +8,10 @@ pub mod metrics_server;
 use edge_host::{Error, Result};
 use edge_yaml::{Edit, Step, Value};
 
+use crate::complete::{End, require_complete};
 use crate::notes::Notes;
 use crate::object::{Manager, Object};
-use crate::pod::{Pod, is_workload};
-use crate::stream::{not_edited, nothing_in, parts, refuse_cut_off};
+use crate::stream::{not_edited, nothing_in, parts};
 
 /// A kind of edit.
 pub trait Rule {
@@ -74,7 +74,7 @@ impl Change {
 /// Exit 1 if the input is not a manifest, is incomplete or has nothing that the rule is for; 4 if it cannot be read or
 /// edited safely.
 pub fn filter(rule: &mut dyn Rule, name: &str, text: &str) -> Result<Filtered> {
-    refuse_cut_off(name, text)?;
+    let mut end = End::of(name, text)?;
     let mut out = String::with_capacity(text.len() + text.len() / 16 + 256);
     let mut changed = Vec::new();
     let mut notes = Notes::default();
@@ -83,11 +83,13 @@ pub fn filter(rule: &mut dyn Rule, name: &str, text: &str) -> Result<Filtered> {
         let Some(read) = part.read(name)? else {
             // The frame of a List, which is an object, too.
             is_empty = false;
+            end.frame();
             out.push_str(part.slice.text);
             continue;
         };
         let value = read.value();
         is_empty = is_empty && value.is_null();
+        end.document(&value);
         let mut edits = Vec::new();
         for object in read.objects(name, &value)? {
             require_complete(name, &object, read.line)?;
@@ -129,6 +131,7 @@ pub fn filter(rule: &mut dyn Rule, name: &str, text: &str) -> Result<Filtered> {
     if is_empty {
         return Err(nothing_in(name));
     }
+    end.require()?;
     rule.finish(!changed.is_empty(), &mut notes).map_err(|error| match error.verb() {
         "" => error,
         verb => {
@@ -137,15 +140,6 @@ pub fn filter(rule: &mut dyn Rule, name: &str, text: &str) -> Result<Filtered> {
         }
     })?;
     Ok(Filtered { text: out, changed, notes: notes.texts() })
-}
-
-/// A workload without containers is what is left of a manifest that was cut off.
-pub(crate) fn require_complete(name: &str, object: &Object<'_>, line: usize) -> Result<()> {
-    if !is_workload(object) || Pod::of(object).is_some() {
-        return Ok(());
-    }
-    let cause = format!("line {line}: {} has no containers in spec.template.spec", object.title());
-    Err(Error::cannot("use", name, cause).hint("check that the input is complete"))
 }
 
 /// The cause of a rule, with the object and where it is.

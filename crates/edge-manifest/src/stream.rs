@@ -187,17 +187,5 @@ pub(crate) fn nothing_in(name: &str) -> Error {
     Error::cannot("use", name, "it has no Kubernetes object").hint(CHECK_PRODUCER)
 }
 
-/// Refuses a stream that ends in the middle of a block. YAML does not show it: `name:` is a complete mapping.
-pub(crate) fn refuse_cut_off(name: &str, text: &str) -> Result<()> {
-    let last = text.lines().next_back().unwrap_or_default();
-    let content = last.split_once(" #").map_or(last, |(before, _)| before).trim();
-    let is_open = content.ends_with(':') || content == "-" || content.ends_with(" -");
-    if text.ends_with('\n') || !is_open || content.starts_with('#') {
-        return Ok(());
-    }
-    let number = text.lines().count();
-    Err(Error::cannot("use", name, format!("it ends in the middle of line {number}")).hint(CHECK_PRODUCER))
-}
-
 #[cfg(test)]
 mod tests;

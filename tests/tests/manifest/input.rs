@@ -51,6 +51,21 @@ fn cut_off_input_is_an_error() {
         1,
         "DaemonSet kube-flannel/kube-flannel-ds has no containers in spec.template.spec\nhint: check that the input is complete\n",
     );
+    fails(
+        "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: n\n  labels: # none\n\n",
+        1,
+        "cannot use standard input: it ends with line 5, which has no value\nhint: check that the input is complete; write null there if the value is empty on purpose\n",
+    );
+    fails(
+        cut("          mountPath: /etc/kube-flannel/\n"),
+        1,
+        "line 28: DaemonSet kube-flannel/kube-flannel-ds: a container mounts the volume cfg, which the pod does not have",
+    );
+    fails(
+        cut("kind: DaemonSet\n"),
+        1,
+        "line 28: DaemonSet has no metadata.name\nhint: check that the input is complete\n",
+    );
     fails(cut("        args: [\"--ip-masq"), 1, "cannot parse standard input: not valid YAML at line ");
     let json = "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{\"apiVersion\": \"v1\", \"kind\": \"Pod\"}";
     fails(json, 1, "cannot parse standard input: not valid YAML at line 1");

@@ -75,14 +75,3 @@ fn items_of_a_large_list_are_read_one_by_one() {
     let cut = json("List");
     assert!(titles(&cut[..cut.len() - 30_000]).is_err());
 }
-
-#[test]
-fn cut_off_input_is_refused() {
-    for text in ["a: 1\nmetadata:", "a:\n  - b:", "a:\n  -", "a:\n- - -"] {
-        let error = refuse_cut_off("input", text).unwrap_err();
-        assert!(error.message().contains("it ends in the middle of line"), "{error}");
-    }
-    for text in ["a: 1", "a:\n", "a: b # c:", "# c:", "{\"a\": 1}"] {
-        assert!(refuse_cut_off("input", text).is_ok(), "{text}");
-    }
-}

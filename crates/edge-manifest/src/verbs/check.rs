@@ -6,10 +6,10 @@ use edge_host::{Error, Finding, Host, Outcome, Result};
 
 use crate::catalog::Names;
 use crate::cli::Input;
+use crate::complete::{End, require_complete};
 use crate::diagnose::Diagnosis;
 use crate::facts;
-use crate::rules::require_complete;
-use crate::stream::{nothing_in, parts, refuse_cut_off};
+use crate::stream::{nothing_in, parts};
 
 pub(crate) fn run(host: &mut Host, input: &Input, names: Option<&Path>) -> Result<Outcome> {
     let is_stdin = input.file == Path::new("-");
@@ -26,14 +26,18 @@ pub(crate) fn run(host: &mut Host, input: &Input, names: Option<&Path>) -> Resul
     };
     let source = facts::manifests(&input.file)?;
     let name = &source.name;
-    refuse_cut_off(name, &source.text)?;
+    let mut end = End::of(name, &source.text)?;
     let mut diagnosis = Diagnosis::new(names);
     let mut findings = Vec::new();
     let (mut count, mut is_empty) = (0, true);
     for part in parts(name, &source.text)? {
-        let Some(read) = part.read(name)? else { continue };
+        let Some(read) = part.read(name)? else {
+            end.frame();
+            continue;
+        };
         let value = read.value();
         is_empty = is_empty && value.is_null();
+        end.document(&value);
         let mut found = Vec::new();
         let known = diagnosis.candidates.len();
         for object in read.objects(name, &value)? {
@@ -55,6 +59,7 @@ pub(crate) fn run(host: &mut Host, input: &Input, names: Option<&Path>) -> Resul
     if is_empty {
         return Err(nothing_in(name));
     }
+    end.require()?;
     if count == 0 {
         host.report.note("the input has no objects: nothing was checked");
     }
