@@ -66,6 +66,9 @@ pub(super) const CUT_VOLATILE: &[Allowed] = &[
     volatile("mount", "*"),
     volatile("sysctl", "*"),
     volatile("unit", "*"),
+    // apt's indexes of its lists, which it makes anew after an interruption.
+    volatile("file", "var/cache/apt/pkgcache.bin"),
+    volatile("file", "var/cache/apt/srcpkgcache.bin"),
     // Each run makes new ones.
     volatile("file", "etc/kubeedge/certs/stream.*"),
     volatile("file", "var/lib/edgeutils*"),
