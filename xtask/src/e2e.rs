@@ -9,6 +9,7 @@ mod allowed;
 mod arch;
 mod channel;
 mod cloud_node;
+mod container;
 mod disk;
 mod edge_node;
 mod golden_image;
@@ -21,6 +22,7 @@ mod power_cut;
 mod qemu;
 mod repository;
 mod reset;
+mod runtimes;
 mod seed;
 mod server;
 mod swap;
@@ -84,6 +86,8 @@ enum Suite {
     PowerCut,
     /// Every source of swap that Debian has: off, also after a reboot, and on again
     Swap,
+    /// Debian's containerd and Docker by edge-pkg: images from a mirror, pods and containers, across a reboot, and back
+    Runtimes,
     /// An image that is prepared before its first boot, as an SD card is
     GoldenImage,
 }
@@ -121,6 +125,7 @@ impl Suite {
             Suite::CloudNodeLegacy => cloud_node::prepare(place, Backend::Legacy),
             Suite::PowerCut => power_cut::prepare(place),
             Suite::Swap => swap::prepare(place),
+            Suite::Runtimes => runtimes::prepare(place),
             Suite::GoldenImage => golden_image::prepare(place),
         }
     }

@@ -13,8 +13,9 @@ import (
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-// client does at the socket of a real container runtime what `crictl runp`, `crictl run` and `crictl stopp` do:
+// client does at the socket of a real container runtime what `crictl pull`, `runp`, `run` and `stopp` do:
 //
+//	SOCKET pull IMAGE
 //	SOCKET runp NAME… < POD   a sandbox of each name; prints the IDs
 //	SOCKET run ID < POD and CONTAINER, one document after the other
 //	SOCKET stopp ID
@@ -25,8 +26,13 @@ func client(socket, verb string, arguments []string, input io.Reader) error {
 	}
 	defer connection.Close()
 	runtime := cri.NewRuntimeServiceClient(connection)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
+	if verb == "pull" {
+		image := cri.ImageSpec{Image: arguments[0]}
+		_, err := cri.NewImageServiceClient(connection).PullImage(ctx, &cri.PullImageRequest{Image: &image})
+		return err
+	}
 	if verb == "stopp" {
 		_, err := runtime.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: arguments[0]})
 		return err

@@ -59,6 +59,19 @@ pub(super) const RESET_VOLATILE: &[Allowed] = &[
     volatile("sysctl", "fs.quota.syncs"),
 ];
 
+/// After the undo of edge-pkg's runs: packages are removed and not purged, as their user may want them again.
+pub(super) const RUNTIMES_LEFT: &[Allowed] = &[
+    allowed("file", "var/lib/dpkg/status*", "packages are removed and not purged"),
+];
+
+/// What containers and their runtimes make in the kernel, which keeps it until the next boot.
+pub(super) const RUNTIMES_VOLATILE: &[Allowed] = &[
+    volatile("module", "*"),
+    volatile("sysctl", "*"),
+    volatile("rule", "*"),
+    volatile("rules", "*"),
+];
+
 /// After a power cut and a boot, compared with a machine that had none. Kernel and services are verified by themselves.
 pub(super) const CUT_VOLATILE: &[Allowed] = &[
     volatile("cgroup", "*"),

@@ -1,6 +1,6 @@
-//! Other software for the machine: a signed repository with CRI-O, and CNI plugins on a USB stick.
+//! Other software for the machine: signed repositories, one with CRI-O, and CNI plugins on a USB stick.
 //!
-//! In the package is a stand-in that speaks the CRI's Version and Status; unit, files and layout are upstream's.
+//! In the package of CRI-O is a stand-in that speaks the CRI's Version and Status; unit, files and layout are upstream's.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::Place;
 use super::disk::GuestFile;
 use crate::sh::Sh;
-use crate::workspace::{read, write};
+use crate::workspace::{make_dir, read, write};
 
 /// The release in the repository, and its Debian version.
 const CRIO: &str = "1.34.2";
@@ -78,22 +78,10 @@ impl Repository {
         Sh::new("chmod 755").arg(tree.join("usr/bin/crio")).capture()?;
 
         let place = served.join(PLACE);
-        let name = format!("cri-o_{PACKAGE}_{}.deb", arch.debian());
-        write(&place.join("Packages"), "")?;
-        let package = place.join(&name);
+        make_dir(&place)?;
+        let package = place.join(format!("cri-o_{PACKAGE}_{}.deb", arch.debian()));
         Sh::new("dpkg-deb --root-owner-group -Zgzip --build").arg(&tree).arg(&package).capture()?;
-        let fields = Sh::new("dpkg-deb --field").arg(&package).capture()?;
-        let content = read(&package)?;
-        let packages = format!("{fields}Filename: ./{name}\nSize: {}\nSHA256: {}\n\n", content.len(), sha256(&content));
-        let date = Sh::new("date -Ru").capture()?.trim().replace("+0000", "UTC");
-        let release = format!(
-            "Origin: Test\nLabel: test\nDate: {date}\nSHA256:\n {} {} Packages\n",
-            sha256(packages.as_bytes()),
-            packages.len()
-        );
-        write(&place.join("Packages"), packages)?;
-        write(&place.join("Release"), release)?;
-        let (key, fingerprint) = sign(&place)?;
+        let (key, fingerprint) = publish(&place)?;
         Ok(Repository { fingerprint, key })
     }
 
@@ -126,6 +114,31 @@ pub(super) fn plugins(place: &Place<'_>) -> Result<Vec<GuestFile>> {
         files.push(GuestFile { path: format!("{STICK}/plugins/{name}"), mode, content: read(&path)? });
     }
     Ok(files)
+}
+
+/// Makes a repository of the packages in a directory, signed with a new key; the key and its fingerprint.
+pub(super) fn publish(place: &Path) -> Result<(Vec<u8>, String)> {
+    let mut packages = String::new();
+    for entry in std::fs::read_dir(place).context("cannot list the packages")? {
+        let package = entry.context("cannot list the packages")?.path();
+        let name = package.file_name().unwrap_or_default().to_string_lossy();
+        let fields = Sh::new("dpkg-deb --field").arg(&package).capture()?;
+        let content = read(&package)?;
+        packages.push_str(&format!(
+            "{fields}Filename: ./{name}\nSize: {}\nSHA256: {}\n\n",
+            content.len(),
+            sha256(&content)
+        ));
+    }
+    let date = Sh::new("date -Ru").capture()?.trim().replace("+0000", "UTC");
+    let release = format!(
+        "Origin: Test\nLabel: test\nDate: {date}\nSHA256:\n {} {} Packages\n",
+        sha256(packages.as_bytes()),
+        packages.len()
+    );
+    write(&place.join("Packages"), packages)?;
+    write(&place.join("Release"), release)?;
+    sign(place)
 }
 
 /// Signs `place`/Release with a new key; the key and its fingerprint.

@@ -1,9 +1,12 @@
-//! The machine's only server: files of one directory over HTTP, one connection on standard input and output.
+//! The machine's only server: files of one directory over HTTP, one connection on standard input and output. With the
+//! files of [`super::container::ContainerImage::publish`] it is a registry.
 
 use std::io::{BufRead, Write};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
+
+use super::container::MANIFEST;
 
 /// Limit for a request before its empty line.
 const REQUEST_LIMIT: usize = 16 << 10;
@@ -38,13 +41,18 @@ fn head(input: &mut impl BufRead) -> Result<Option<String>> {
 fn answer(dir: &Path, head: &str) -> Vec<u8> {
     let mut words = head.split_whitespace();
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let body = file(dir, target).and_then(|path| std::fs::read(path).ok());
+    let body = file(dir, target).and_then(|path| {
+        let index = path.join("index");
+        std::fs::read(if index.is_file() { index } else { path }).ok()
+    });
+    // Runtimes choose by the type how they read a manifest, and need none for other files.
+    let kind = if target.contains("/manifests/") { format!("Content-Type: {MANIFEST}\r\n") } else { String::new() };
     let (status, body) = match (method, body) {
         ("GET" | "HEAD", Some(body)) => ("200 OK", body),
         ("GET" | "HEAD", None) => ("404 Not Found", Vec::new()),
         _ => ("405 Method Not Allowed", Vec::new()),
     };
-    let mut answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+    let mut answer = format!("HTTP/1.1 {status}\r\n{kind}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
     if method != "HEAD" {
         answer.extend_from_slice(&body);
     }
@@ -92,6 +100,21 @@ mod tests {
             response("GET /repo/In%7eRelease HTTP/1.1\r\nHost: x\r\n\r\nHEAD /repo/In~Release HTTP/1.1\r\n\r\n");
         let ok = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n";
         assert_eq!(answers, format!("{ok}signed{ok}"));
+    }
+
+    #[test]
+    fn server_sends_the_index_of_a_directory_and_the_type_of_a_manifest() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("v2/x/manifests")).unwrap();
+        std::fs::write(dir.path().join("v2/index"), "{}").unwrap();
+        std::fs::write(dir.path().join("v2/x/manifests/1"), "m").unwrap();
+        let mut output = Vec::new();
+        let requests = b"GET /v2/ HTTP/1.1\r\n\r\nGET /v2/x/manifests/1?ns=docker.io HTTP/1.1\r\n\r\n";
+        serve(dir.path(), &requests[..], &mut output).unwrap();
+        let ok = "HTTP/1.1 200 OK\r\n";
+        let expected =
+            format!("{ok}Content-Length: 2\r\n\r\n{{}}{ok}Content-Type: {MANIFEST}\r\nContent-Length: 1\r\n\r\nm");
+        assert_eq!(String::from_utf8(output).unwrap(), expected);
     }
 
     #[test]

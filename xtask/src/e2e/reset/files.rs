@@ -1,12 +1,11 @@
 //! The files of the machine: a site's own in /opt/site/files, and those that keadm join makes in /opt/keadm; both are
 //! copied to / later.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use edgeutils_tests::standin;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use tar::{Builder, Header};
 
+use super::super::container::ContainerImage;
 use super::super::disk::GuestFile;
 use super::super::{Place, node};
 use crate::sample;
@@ -106,31 +105,8 @@ fn pods() -> Value {
     ])
 }
 
-/// An archive as `docker save` writes it: one layer with the program, which waits unless it gets other arguments.
+/// One layer with the program, which waits unless it gets other arguments.
 fn image(arch: &str, program: &[u8]) -> Result<Vec<u8>> {
-    let layer = archive(&[("edgecore", 0o755, program)])?;
-    let digest: String = Sha256::digest(&layer).iter().map(|byte| format!("{byte:02x}")).collect();
-    let config = json!({
-        "architecture": arch, "os": "linux",
-        "config": {"Entrypoint": ["/edgecore"], "Cmd": ["pause"]},
-        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{digest}")]},
-    });
-    let manifest = json!([{"Config": "config.json", "RepoTags": IMAGES, "Layers": ["layer.tar"]}]);
-    let (config, manifest) = (config.to_string(), manifest.to_string());
-    archive(&[
-        ("config.json", 0o644, config.as_bytes()),
-        ("layer.tar", 0o644, &layer),
-        ("manifest.json", 0o644, manifest.as_bytes()),
-    ])
-}
-
-fn archive(files: &[(&str, u32, &[u8])]) -> Result<Vec<u8>> {
-    let mut tar = Builder::new(Vec::new());
-    for (name, mode, content) in files {
-        let mut header = Header::new_gnu();
-        header.set_size(content.len() as u64);
-        header.set_mode(*mode);
-        tar.append_data(&mut header, name, *content).context("cannot make an image")?;
-    }
-    tar.into_inner().context("cannot make an image")
+    let settings = json!({"Entrypoint": ["/edgecore"], "Cmd": ["pause"]});
+    ContainerImage::new(arch, &settings, &[("edgecore", 0o755, program)])?.saved(&IMAGES)
 }
