@@ -51,7 +51,7 @@ pub fn read(host: &Host) -> Result<Record> {
         let cause = if cause.is_data() {
             "it is not a record of edge-cni".to_owned()
         } else {
-            format!("it is not valid JSON: {}", describe(&cause))
+            format!("it is not valid JSON: {}", describe(&String::from_utf8_lossy(&bytes), &cause))
         };
         Error::cannot("read", &shown, cause)
             .hint("move the file away and install again: edge-cni install --archive FILE; plugins are kept")

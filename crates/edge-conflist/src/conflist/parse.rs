@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::network::{ConfigError, Network, kind_of};
 use crate::version::{Cni, shown};
-use edge_host::json::describe;
+use edge_host::json::{describe, place};
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
@@ -32,8 +32,8 @@ pub(super) fn json(text: &str) -> Result<Value> {
         return Err(ConfigError { line: Some(1), ..error.hint("save it as UTF-8 without a byte order mark") });
     }
     serde_json::from_str(text).map_err(|cause| ConfigError {
-        line: Some(cause.line()),
-        ..ConfigError::of(&format!("the file is not valid JSON: {}", describe(&cause)))
+        line: Some(place(text, &cause).0),
+        ..ConfigError::of(&format!("the file is not valid JSON: {}", describe(text, &cause)))
     })
 }
 
