@@ -40,7 +40,14 @@ pub fn stop(unit: &str) -> Run {
 
 /// Restarts a unit without waiting for it; an undo restarts it at the end, if it is active then.
 pub fn restart_no_block(unit: &str) -> Run {
-    Run::new(argv(&["restart", "--no-block"], unit), WITHIN).undone_by(UndoOrder::Finally, argv(&["try-restart"], unit))
+    // systemd does not start a unit that was started too often in a while, as it is by the undo of several runs.
+    let undo = format!("{} 2> /dev/null; {}", argv(&["reset-failed"], unit).join(" "), try_restart(unit));
+    Run::new(argv(&["restart", "--no-block"], unit), WITHIN).undone_by(UndoOrder::Finally, ["sh", "-c", &undo])
+}
+
+/// The command line that restarts a unit if it is active.
+pub fn try_restart(unit: &str) -> String {
+    argv(&["try-restart"], unit).join(" ")
 }
 
 /// Removes a failed unit without a file from systemd's list.

@@ -1,6 +1,7 @@
 //! `edge-pkg undo`, which is refused where it would harm running containers.
 
 use edge_host::{Editor, Error, Host, Mode, Outcome, Result, UndoArgs, undo};
+use edge_systemd::systemctl;
 
 use crate::containerd::{DRAIN, Facts, PACKAGES, UNIT, running};
 use crate::docker;
@@ -42,6 +43,7 @@ impl Editor for Containers {
             let Some(running) = running else { continue };
             let what = match argv {
                 [program, .., of] if program == "systemctl" && of == unit => "restarted",
+                [shell, _, script] if shell == "sh" && script.ends_with(&systemctl::try_restart(unit)) => "restarted",
                 [program, _, names @ ..]
                     if program == "dpkg" && names.iter().any(|name| packages.contains(&name.as_str())) =>
                 {
@@ -77,6 +79,8 @@ mod tests {
             assert_eq!(containers.check_command(&argv(line)).unwrap_err().message(), said);
             assert!(Containers::default().check_command(&argv(line)).is_ok());
         }
+        let restart = systemctl::restart_no_block(UNIT).inverse.unwrap();
+        assert!(containers.check_command(&restart).is_err(), "{restart:?}");
         for line in ["dpkg --remove kubelet kubeadm", "systemctl daemon-reload", "apt-mark unhold containerd"] {
             assert!(containers.check_command(&argv(line)).is_ok(), "{line}");
         }
