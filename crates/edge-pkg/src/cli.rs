@@ -164,7 +164,7 @@ pub struct FromArgs {
     pub offline: Option<PathBuf>,
 
     /// Install from this copy of upstream's repository; {minor} in it is replaced by the minor version, such as 1.34
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", requires = "version")]
     pub apt_mirror: Option<String>,
 
     /// The key of --apt-mirror, if it is not signed with upstream's key

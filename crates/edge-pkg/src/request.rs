@@ -189,13 +189,7 @@ impl DockerRequest {
     pub(crate) fn of(args: &DockerArgs) -> Result<DockerRequest> {
         Ok(DockerRequest {
             version: args.version.clone(),
-            from: Origin::of(&FromArgs {
-                offline: args.offline.clone(),
-                apt_mirror: args.apt_mirror.clone(),
-                key: args.key.clone(),
-                fingerprint: args.fingerprint.clone(),
-                wait: args.wait,
-            })?,
+            from: Origin::of(&args.from)?,
             settings: docker::edit::Settings {
                 driver: args.cgroup_driver.map(|driver| if driver == Driver::Systemd { "systemd" } else { "cgroupfs" }),
                 mirrors: distinct(&args.registry_mirror),
@@ -205,7 +199,7 @@ impl DockerRequest {
             may_end_containers: args.yes,
             kubeedge: args.kubeedge_version,
             is_beside_edgecore: args.beside_edgecore,
-            wait: Duration::from_secs(args.wait),
+            wait: Duration::from_secs(args.from.wait),
         })
     }
 }

@@ -1,17 +1,21 @@
 //! `install docker` on the command line, with its values.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 use clap::Args;
 use edge_apt::Stream;
 use edge_fetch::RegistryMirror;
 use edge_kubeedge::Minor;
 
-use super::Driver;
+use super::{Driver, FromArgs};
 
 /// `install docker`.
 #[derive(Debug, Clone, Args)]
+// Each becomes the last argument, and so all that follow the first are named.
+#[command(mut_arg("apt_mirror", |arg| arg.help("Install from this copy of Docker's repository for this distribution")))]
+#[command(mut_arg("key", |arg| arg.help("The key of --apt-mirror, if it is not signed with Docker's key")))]
+#[command(mut_arg("fingerprint", |arg| arg))]
+#[command(mut_arg("wait", |arg| arg.help("How long to wait for dockerd to start, and for other processes that use apt")))]
 pub struct DockerArgs {
     /// Install this version from Docker's repository: 28, 28.3 or 28.3.2 [default: the installed package, or the distribution's]
     #[arg(long, value_name = "V", value_parser = docker_version)]
@@ -45,25 +49,9 @@ pub struct DockerArgs {
     #[arg(long)]
     pub hold: bool,
 
-    /// Install without a network, from a directory with .deb files and their SHA256SUMS
-    #[arg(long, value_name = "DIR", conflicts_with = "apt_mirror")]
-    pub offline: Option<PathBuf>,
-
-    /// Install from this copy of Docker's repository for this distribution
-    #[arg(long, value_name = "URL", requires = "version")]
-    pub apt_mirror: Option<String>,
-
-    /// The key of --apt-mirror, if it is not signed with Docker's key
-    #[arg(long, value_name = "FILE", requires_all = ["apt_mirror", "fingerprint"])]
-    pub key: Option<PathBuf>,
-
-    /// The fingerprint of that key
-    #[arg(long, value_name = "HEX", requires = "key")]
-    pub fingerprint: Option<String>,
-
-    /// How long to wait for dockerd to start, and for other processes that use apt
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    pub wait: u64,
+    /// Where the packages are from.
+    #[command(flatten)]
+    pub from: FromArgs,
 }
 
 fn docker_version(text: &str) -> Result<Stream, String> {
