@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
-use edge_host::json::describe;
+use edge_host::json::{describe, place};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -69,6 +69,8 @@ impl Config {
             Some('{' | '/' | '#') => {}
             Some(_) => return Err(problem(Some(1), "it is not a JSON object, which begins with {")),
         }
+        // First as a whole, so that the place of an error is its place in the file.
+        let _: Value = serde_json::from_str(text).map_err(|error| of_json(text, &error))?;
         let Top(all) = serde_json::from_str(text).map_err(|error| of_json(text, &error))?;
         let (mut keys, mut entries) = (BTreeSet::new(), Vec::new());
         for (key, raw) in all {
@@ -114,13 +116,31 @@ pub fn line_at(text: &str, at: usize) -> usize {
 }
 
 fn of_json(text: &str, error: &serde_json::Error) -> Problem {
-    let line = error.line();
-    let rest = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-    let at = rest.get(error.column().saturating_sub(1)..).unwrap_or_default();
-    if at.starts_with(['/', '#']) {
+    let (line, column) = place(text, error);
+    let start = text.split_inclusive('\n').take(line - 1).map(str::len).sum::<usize>();
+    let (before, at) = text.split_at_checked(start + column - 1).unwrap_or_default();
+    if is_comment(before, at) {
         return Problem { line: Some(line), text: format!("line {line} has a comment, which is not valid JSON") };
     }
-    Problem { line: Some(line), text: describe(error) }
+    Problem { line: Some(line), text: describe(text, error) }
+}
+
+/// Whether a comment begins here. A value without quotes may begin with the same characters, and an invalid string may
+/// contain them.
+fn is_comment(before: &str, at: &str) -> bool {
+    let has_form = ["//", "/*", "#"].iter().any(|begin| at.starts_with(begin));
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    has_form && !line.trim_end().ends_with([':', '[']) && !is_in_string(before)
+}
+
+/// Whether a text ends in a string.
+fn is_in_string(text: &str) -> bool {
+    let (mut is_inside, mut is_escaped) = (false, false);
+    for char in text.chars() {
+        is_inside ^= char == '"' && !is_escaped;
+        is_escaped = is_inside && char == '\\' && !is_escaped;
+    }
+    is_inside
 }
 
 /// The keys of an object in their order.

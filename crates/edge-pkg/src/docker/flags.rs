@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use edge_systemd::Word;
 
-/// Flags whose keys have another name (moby, `cmd/dockerd/config.go`).
+/// Flags whose keys have another name (moby, `cmd/dockerd/config.go` and `config_unix.go`, since v29 in `daemon/command`).
 const KEYS: [(&str, &str); 15] = [
     ("add-runtime", "runtimes"),
     ("authorization-plugin", "authorization-plugins"),
@@ -33,7 +33,7 @@ const SHORT: [(char, &str); 7] = [
 ];
 /// Short flags without a value: debug, restart (of old versions), version and help.
 const SWITCHES: [char; 4] = ['D', 'r', 'v', 'h'];
-/// Keys that may be in both.
+/// Keys that may be in both (moby, `skipDuplicates` in daemon/config/config.go, since 18.09).
 const MERGED: [&str; 1] = ["runtimes"];
 
 /// A flag of the command line.
