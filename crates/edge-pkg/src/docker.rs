@@ -153,6 +153,20 @@ impl Facts {
     }
 }
 
+/// The first of these mirrors with which a dockerd of this version does not start: before 24.0.8 none may have a path
+/// (moby, `ValidateMirror` in registry/config.go of v24.0.7 and v24.0.8; 23.0 never accepted one).
+pub fn refused_mirror<'m>(version: &str, mirrors: &'m [String]) -> Option<&'m String> {
+    const FIRST: [u32; 3] = [24, 0, 8];
+    let numbers = version.split(|char: char| !char.is_ascii_digit()).take(FIRST.len());
+    let numbers: Vec<u32> = numbers.map_while(|number| number.parse().ok()).collect();
+    let has_path = |mirror: &&String| {
+        let (_, location) = mirror.split_once("://").unwrap_or(("", mirror));
+        location.split_once('/').is_some_and(|(_, path)| !path.is_empty())
+    };
+    // Of 24.0 the last releases accept it, and a version without numbers is unknown.
+    if FIRST.starts_with(&numbers) || numbers >= FIRST.to_vec() { None } else { mirrors.iter().find(has_path) }
+}
+
 /// The command line of the unit, with the variables of its environment.
 fn words(root: &Root) -> Result<Vec<Word>> {
     let units = Units::read(root, Scope::Now)?;

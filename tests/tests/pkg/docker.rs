@@ -104,6 +104,33 @@ fn keys_that_are_also_flags_are_refused() {
 }
 
 #[test]
+fn mirror_with_a_path_is_refused_before_docker_24_0_8() {
+    let call = ["install", "docker", "--registry-mirror", "https://m.example/hub"];
+    let said = "dockerd 20.10.24+dfsg1 does not start with the mirror https://m.example/hub, as it has a path\n";
+    let hint = "hint: use a mirror without a path, or Docker 24.0.8 or newer\n";
+    let tree = image();
+    let refused = run(&tree, &call).expect(4);
+    assert!(
+        refused.stderr.contains(&format!("cannot edit /etc/docker/daemon.json: {said}{hint}")),
+        "{}",
+        refused.stderr
+    );
+    assert!(!tree.at(CONFIG).exists());
+    // One that is there already.
+    tree.write(CONFIG, "{\"registry-mirrors\": [\"https://m.example/hub\"]}\n");
+    run(&tree, &["install", "docker"]).expect(4);
+    let found = run(&tree, &["check", "docker"]).expect(3).stdout;
+    assert!(found.contains(&format!("/etc/docker/daemon.json: error: {said}    {hint}")), "{found}");
+    // Known before the packages are installed.
+    let bare = super::check::tree(&[DPKG]);
+    let refused = run(&bare, &[&call[..], &["--version", "20.10"]].concat()).expect(4);
+    assert!(refused.stderr.contains("dockerd 20.10 does not start with the mirror"), "{}", refused.stderr);
+    let newer = super::check::tree(&[DPKG, ("docker.io", "26.1.5+dfsg1-9", INSTALLED)]);
+    run(&newer, &call).expect(0);
+    run(&newer, &["check", "docker"]).expect(0);
+}
+
+#[test]
 fn docker_is_refused_for_an_edgecore_without_dockershim() {
     let tree = image();
     let call = ["install", "docker", "--cgroup-driver", "systemd", "--kubeedge-version"];

@@ -7,7 +7,8 @@ use edge_kubeedge::runtime::Runtime;
 
 use super::Daemon;
 use crate::docker::api::Answer;
-use crate::docker::{Facts, UNIT, not_loaded};
+use crate::docker::config::MIRRORS;
+use crate::docker::{Facts, UNIT, not_loaded, refused_mirror};
 
 const GROUP: &str = "/etc/group";
 
@@ -59,7 +60,13 @@ fn configuration(facts: &Facts) -> Vec<Finding> {
         );
         Finding::error(path, text).hint(format!("remove {} from this file, or the flag", flag.key()))
     };
-    facts.conflicts(config).map(conflict).collect()
+    let mut all: Vec<Finding> = facts.conflicts(config).map(conflict).collect();
+    let version = facts.package.as_ref().map_or("", |(_, version)| version.upstream());
+    if let Some(mirror) = refused_mirror(version, &config.strings(MIRRORS).unwrap_or_default()) {
+        let text = format!("dockerd {version} does not start with the mirror {mirror}, as it has a path");
+        all.push(Finding::error(path, text).hint("use a mirror without a path, or Docker 24.0.8 or newer"));
+    }
+    all
 }
 
 fn answer(facts: &Facts, others: &DockerUsers) -> Vec<Finding> {

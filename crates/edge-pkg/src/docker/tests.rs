@@ -8,7 +8,7 @@ use edge_systemd::Word;
 use super::config::Config;
 use super::edit::{Settings, config};
 use super::flags::parse;
-use super::registry;
+use super::{refused_mirror, registry};
 
 fn settings() -> Settings {
     Settings {
@@ -99,6 +99,16 @@ fn input_that_dockerd_does_not_read_is_refused() {
         (b"{\n  // mirrors\n  \"debug\": true\n}", "line 2 has a comment"),
         (b"# mine\n{}", "line 1 has a comment"),
         (b"{\"debug\": true /* x */}", "line 1 has a comment"),
+        (b"{\"a\": 1}\n// end", "line 2 has a comment"),
+        (b"{\"a\": \"x\\#y\"}", "line 1, column 10: invalid escape sequence in a string"),
+        (b"{\"a\": \"\\\"\\//y\"}\n//", "line 2 has a comment"),
+        (b"{\"data-root\": /srv/docker}", "line 1, column 15: expected a value"),
+        (b"{\"labels\": [#1]}", "line 1, column 13: expected a value"),
+        (b"{\"a\": #1}", "line 1, column 7: expected a value"),
+        (b"{\"a\": 10/8}", "line 1, column 9: expected a comma or a } after the value"),
+        (b"{", "line 1, column 1: the text ends in an object: a } is missing"),
+        (b"{\n", "line 1, column 2: the text ends in an object: a } is missing"),
+        (b"{\n \"a\": {\n  \"b\": 1e999}}", "line 3, column 12: the number is out of range"),
         (b"{\"debug\": true,}", "a comma must be followed by another entry"),
         (b"{\"debug\": tru", "line 1, column 13: "),
         (b"{} {}", "unexpected text after the end of the document"),
@@ -136,6 +146,18 @@ fn flags_are_read_in_every_form() {
     ];
     assert_eq!(shown, expected);
     assert_eq!(flags[0].place(), "/u:3");
+}
+
+#[test]
+fn mirror_with_a_path_is_refused_for_a_dockerd_that_does_not_start_with_it() {
+    let mirrors = ["https://m.example", "http://n.example/", "https://o.example:5000/hub"].map(str::to_owned);
+    for version in ["20.10.24+dfsg1", "20.10.24~3", "23.0.18", "24.0.7", "17.03.0-ce", "19"] {
+        assert_eq!(refused_mirror(version, &mirrors), Some(&mirrors[2]), "{version}");
+    }
+    for version in ["24.0.8", "25.0.0", "28.5.2+dfsg4", "28", "24", "24.0", "dev", ""] {
+        assert_eq!(refused_mirror(version, &mirrors), None, "{version}");
+    }
+    assert_eq!(refused_mirror("20.10.24", &mirrors[..2]), None);
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod containerd;
 mod docker;
 mod kubernetes;
 
-use edge_host::{Error, Host, Outcome, Result};
+use edge_host::{Error, Exit, Host, Outcome, Result};
 
 use crate::cli::Install;
 
@@ -32,4 +32,9 @@ fn refuse_ignored(host: &Host, name: &str, has_package: bool, (hold, offline): (
         return Ok(());
     }
     Err(Error::refused(format!("cannot use {option}: {cause}")).hint(format!("omit {option}")))
+}
+
+/// An error in the configuration that is found after the package was installed: with exit 4 nothing would have changed.
+fn after_install(error: Error, was_installed: bool) -> Error {
+    if was_installed || error.exit() != Exit::Refused { error } else { error.with_exit(Exit::Failed) }
 }

@@ -8,7 +8,7 @@ use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, S
 use edge_systemd::startup::{self, Start, Waiting};
 use edge_systemd::systemctl;
 
-use super::refuse_ignored;
+use super::{after_install, refuse_ignored};
 use crate::cli::ContainerdArgs;
 use crate::containerd::{DRAIN, Facts, PACKAGES, UNIT, answer, edit, refuse_running};
 use crate::request::ContainerdRequest;
@@ -24,6 +24,7 @@ pub(crate) fn run(host: &mut Host, args: &ContainerdArgs) -> Result<Outcome> {
         refuse_driver_change(host, &facts, &request)?;
         configure(&facts, &request, &mut Plan::new())?;
     }
+    let was_installed = facts.is_installed;
     let waits = install_package(host, &facts, &request)?;
     host.prepare_change()?;
     let facts = Facts::read(host, &request.mirrors)?;
@@ -31,7 +32,8 @@ pub(crate) fn run(host: &mut Host, args: &ContainerdArgs) -> Result<Outcome> {
     let mut start = Start::Any;
     if facts.is_installed {
         refuse_driver_change(host, &facts, &request)?;
-        let must_restart = configure(&facts, &request, &mut plan)?;
+        let must_restart =
+            configure(&facts, &request, &mut plan).map_err(|error| after_install(error, was_installed))?;
         start = plan_start(host, &facts, must_restart, &mut plan)?;
     }
     if waits || !facts.is_installed {

@@ -11,12 +11,13 @@ use edge_kubeedge::unit::config_in_use;
 use edge_systemd::startup::{self, Start, Waiting};
 use edge_systemd::systemctl;
 
-use super::refuse_ignored;
+use super::{after_install, refuse_ignored};
 use crate::catalog;
 use crate::cli::DockerArgs;
 use crate::docker::api::{self, Answer};
+use crate::docker::config::MIRRORS;
 use crate::docker::packages::{System, to_apt};
-use crate::docker::{Facts, STOP, UNIT, edit, not_loaded, running};
+use crate::docker::{Facts, STOP, UNIT, edit, not_loaded, refused_mirror, running};
 use crate::request::{DockerRequest, Origin};
 
 const MODE: u32 = 0o644;
@@ -42,17 +43,16 @@ pub(crate) fn run(host: &mut Host, args: &DockerArgs) -> Result<Outcome> {
     let request = DockerRequest::of(args)?;
     refuse_for_edgecore(host, &request)?;
     let facts = Facts::read(host)?;
-    if facts.is_installed {
-        // Errors of the configuration are reported before anything is installed.
-        configure(host, &facts, &request)?;
-    }
+    // Errors of the configuration are reported before anything is installed.
+    configure(host, &facts, &request)?;
+    let was_installed = facts.is_installed;
     let waits = install_packages(host, &facts, &request)?;
     host.prepare_change()?;
     let facts = Facts::read(host)?;
     let mut plan = Plan::new();
     let mut load = Load::Nothing;
     if facts.is_installed {
-        load = plan_docker(host, &facts, &request, &mut plan)?;
+        load = plan_docker(host, &facts, &request, &mut plan).map_err(|error| after_install(error, was_installed))?;
     }
     if waits || !facts.is_installed {
         host.count_unlisted();
@@ -152,10 +152,26 @@ fn configure(host: &Host, facts: &Facts, request: &DockerRequest) -> Result<(Str
             .hint("remove one of them, and run again"));
     }
     let mut settings = facts.without_flags(&request.settings)?;
+    let answer = facts.answer(host)?;
     // The default of this host is not repeated in the file, as that would restart dockerd.
-    let reported = facts.answer(host)?.map(|answer| answer.driver);
-    if config.driver().is_none() && settings.driver.is_some_and(|driver| reported.as_deref() == Some(driver)) {
+    let reported = answer.as_ref().map(|answer| answer.driver.as_str());
+    if config.driver().is_none() && settings.driver.is_some_and(|driver| reported == Some(driver)) {
         settings.driver = None;
+    }
+    let installed = facts.package.as_ref().map(|(_, version)| version);
+    let version = match &request.version {
+        Some(stream) if installed.is_none_or(|version| !stream.contains(version)) => stream.to_string(),
+        _ => installed
+            .map(|version| version.upstream().to_owned())
+            .or(answer.map(|answer| answer.version))
+            .unwrap_or_default(),
+    };
+    let mirrors = [settings.mirrors.clone(), config.strings(MIRRORS).unwrap_or_default()].concat();
+    if let Some(mirror) = refused_mirror(&version, &mirrors) {
+        let cause = format!("dockerd {version} does not start with the mirror {mirror}, as it has a path");
+        return Err(Error::cannot("edit", path, cause)
+            .with_exit(Exit::Refused)
+            .hint("use a mirror without a path, or Docker 24.0.8 or newer"));
     }
     edit::config(path, bytes, &settings)
 }
