@@ -40,8 +40,11 @@ pub fn stop(unit: &str) -> Run {
 
 /// Restarts a unit without waiting for it; an undo restarts it at the end, if it is active then.
 pub fn restart_no_block(unit: &str) -> Run {
-    // systemd does not start a unit that was started too often in a while, as it is by the undo of several runs.
-    let undo = format!("{} 2> /dev/null; {}", argv(&["reset-failed"], unit).join(" "), try_restart(unit));
+    // Its package may be gone. And systemd does not start a unit that was started too often in a while, as it is by the
+    // undo of several runs.
+    let [is_active, reset] =
+        [&["is-active", "--quiet"][..], &["reset-failed"]].map(|words| argv(words, unit).join(" "));
+    let undo = format!("{is_active} || exit 0; {reset}; {}", try_restart(unit));
     Run::new(argv(&["restart", "--no-block"], unit), WITHIN).undone_by(UndoOrder::Finally, ["sh", "-c", &undo])
 }
 
