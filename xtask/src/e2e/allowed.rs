@@ -61,15 +61,36 @@ pub(super) const RESET_VOLATILE: &[Allowed] = &[
 
 /// After the undo of edge-pkg's runs: packages are removed and not purged, as their user may want them again.
 pub(super) const RUNTIMES_LEFT: &[Allowed] = &[
-    allowed("file", "var/lib/dpkg/status*", "packages are removed and not purged"),
+    allowed("file", "etc/containerd*", "a package is removed and not purged: its configuration"),
+    allowed("file", "etc/default/docker", "as above"),
+    allowed("file", "etc/docker*", "as above, and the key of this dockerd"),
+    allowed("file", "etc/group*", "as above: the group docker"),
+    allowed("file", "etc/gshadow*", "as above"),
+    allowed("file", "etc/init.d/docker", "as above"),
+    allowed("file", "etc/rc*docker", "as above"),
+    allowed("file", "etc/systemd/system/*.wants/containerd.service", "as above: whether it is enabled"),
+    allowed("file", "etc/systemd/system/*.wants/docker.*", "as above"),
+    allowed("file", "var/lib/cni*", "leases of the pod that the reboot ended"),
+    allowed("file", "var/lib/containerd*", "images and containers are kept"),
+    allowed("file", "var/lib/docker*", "as above"),
+    allowed("file", "var/lib/dpkg/*", "packages are removed and not purged"),
+    allowed("file", "var/cache/apt/*", "apt keeps what it has downloaded"),
 ];
 
 /// What containers and their runtimes make in the kernel, which keeps it until the next boot.
 pub(super) const RUNTIMES_VOLATILE: &[Allowed] = &[
+    volatile("address", "*"),
+    volatile("cgroup", "*"),
+    volatile("file", "opt/*"),
+    volatile("file", "var/lib/systemd/deb-systemd-helper-enabled/*"),
+    volatile("link", "*"),
     volatile("module", "*"),
-    volatile("sysctl", "*"),
+    volatile("mount", "*"),
+    volatile("route", "*"),
     volatile("rule", "*"),
     volatile("rules", "*"),
+    volatile("sysctl", "*"),
+    volatile("unit", "*"),
 ];
 
 /// After a power cut and a boot, compared with a machine that had none. Kernel and services are verified by themselves.

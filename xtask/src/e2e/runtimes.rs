@@ -10,14 +10,13 @@ use super::guest::Guest;
 use super::look::same;
 use super::{Place, Prepared, node};
 
-/// The image of every suite has containerd already.
-const SETUP: &str = "apt-get -q -y purge containerd runc && apt-get -q update";
+/// The image of every suite has containerd already, and not the package that Debian's kernel recommends.
+const SETUP: &str = "apt-get -q -y purge containerd runc && apt-get -q update && apt-get -q -y install apparmor";
 
 const CONTAINERD: &str = "edge-pkg install containerd --wait 600 --cgroup-driver systemd \
     --pause-image registry.k8s.io/pause:3.10 --registry-mirror registry.k8s.io=http://10.0.2.100 \
     --registry-mirror docker.io=http://10.0.2.100";
-const DOCKER: &str =
-    "edge-pkg install docker --wait 600 --cgroup-driver systemd --registry-mirror http://10.0.2.100";
+const DOCKER: &str = "edge-pkg install docker --wait 600 --cgroup-driver systemd --registry-mirror http://10.0.2.100";
 /// The server has no TLS.
 const INSECURE: &str = "--insecure-registry 10.0.2.100:80";
 const PULL_INSECURE: &str = "docker pull 10.0.2.100:80/site/pod:1";
@@ -57,6 +56,15 @@ fn story(guest: &mut Guest<'_>) -> Result<()> {
     guest.report("Docker: installed, and a container runs an image of the mirror");
 
     guest.reboot()?;
+    rest(guest)?;
+    let allowed = [JOURNAL, RUNTIMES_LEFT, RUNTIMES_VOLATILE, VOLATILE].concat();
+    same(&bare.differences(&guest.inventory()?, &allowed), "the machine is not as before")?;
+    guest.report("everything undone, and the machine as before");
+    guest.shut_down()
+}
+
+/// After a reboot: the same, also by a second run, and everything undone.
+fn rest(guest: &mut Guest<'_>) -> Result<()> {
     runs_containers(guest).context("after a reboot")?;
     runs_pods(guest).context("after a reboot")?;
     for call in [CONTAINERD.to_owned(), format!("{DOCKER} {INSECURE}"), EDGECORE.to_owned()] {
@@ -71,11 +79,7 @@ fn story(guest: &mut Guest<'_>) -> Result<()> {
         guest.ends(&format!("edge-pkg remove {what}"), 4).context("beside running containers")?;
     }
     guest.run("sh /opt/site/pod.sh stop && docker rm -f web")?;
-    guest.run(node::UNDO)?;
-    let allowed = [JOURNAL, RUNTIMES_LEFT, RUNTIMES_VOLATILE, VOLATILE].concat();
-    same(&bare.differences(&guest.inventory()?, &allowed), "the machine is not as before")?;
-    guest.report("everything undone, and the machine as before");
-    guest.shut_down()
+    guest.run(node::UNDO).map(drop)
 }
 
 /// By what the kernel, systemd and the pod itself show, then by the utilities.
@@ -87,14 +91,20 @@ fn runs_pods(guest: &mut Guest<'_>) -> Result<()> {
     let scopes = "/sys/fs/cgroup/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-podweb.slice";
     guest.prints(&format!("cat {scopes}/cri-containerd-*.scope/cgroup.procs | wc -l"), "2")?;
     guest.prints("systemctl list-units --no-legend --state=running 'cri-containerd-*.scope' | wc -l", "2")?;
-    guest.prints("ctr --namespace k8s.io images list -q name==registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.10")?;
+    guest.prints(
+        "ctr --namespace k8s.io images list -q name==registry.k8s.io/pause:3.10",
+        "registry.k8s.io/pause:3.10",
+    )?;
     guest.prints("systemctl is-enabled containerd", "enabled")?;
     is_checked(guest)
 }
 
 fn runs_containers(guest: &mut Guest<'_>) -> Result<()> {
     guest.prints("curl -sf --retry 60 --retry-all-errors --retry-delay 1 http://10.0.2.15:8081/page", PAGE)?;
-    guest.prints("docker info --format '{{.CgroupDriver}} {{.RegistryConfig.Mirrors}}'", "systemd [http://10.0.2.100/]")?;
+    guest.prints(
+        "docker info --format '{{.CgroupDriver}} {{.RegistryConfig.Mirrors}}'",
+        "systemd [http://10.0.2.100/]",
+    )?;
     guest.prints("cat /sys/fs/cgroup/system.slice/docker-*.scope/cgroup.procs | wc -l", "1")?;
     guest.prints("systemctl is-enabled docker", "enabled")?;
     is_checked(guest)

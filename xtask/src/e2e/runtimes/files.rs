@@ -12,7 +12,7 @@ use super::super::{Place, node, repository};
 use crate::sh::Sh;
 use crate::workspace::{make_dir, read, write};
 
-/// What docker.io needs beside the packages of the machine, and recommends for it; and the program of the containers.
+/// What docker.io needs or recommends beside the packages of the machine; and the program of the containers.
 const PACKAGES: [&str; 6] = ["apparmor", "busybox-static", "containerd", "docker.io", "runc", "tini"];
 /// Where the repository is to the machine.
 const REPOSITORY: &str = "debian";
