@@ -3,8 +3,6 @@
 use edge_host::{Error, Result};
 use time::OffsetDateTime;
 
-/// How many days before it expires a certificate is renewed, unless it is a short one.
-const RENEW_BEFORE: u32 = 30;
 /// Seconds of a day.
 pub const DAY: i64 = 86_400;
 
@@ -47,7 +45,7 @@ pub fn rfc3339(seconds: i64) -> String {
     )
 }
 
-/// A time for rcgen; none outside the years 0 to 9999.
+/// A time as a calendar has it; none outside the years 0 to 9999.
 pub fn of(seconds: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(seconds).ok().filter(|time| (0..=9999).contains(&time.year()))
 }
@@ -55,12 +53,6 @@ pub fn of(seconds: i64) -> Option<OffsetDateTime> {
 /// Whole days until `then`, negative if it is in the past.
 pub fn days_left(now: i64, then: i64) -> i64 {
     (then - now).div_euclid(DAY)
-}
-
-/// The default of --renew-before for a certificate of `days`: 30, or a third of it if that is less, so that a new
-/// one is kept.
-pub fn renew_before(days: i64) -> u32 {
-    u32::try_from(days / 3).unwrap_or(0).min(RENEW_BEFORE)
 }
 
 /// `1 day`, `30 days`.
@@ -90,7 +82,6 @@ mod tests {
     fn times_are_shown_and_days_counted() {
         assert_eq!((date(0).as_str(), rfc3339(3661).as_str()), ("1970-01-01", "1970-01-01T01:01:01Z"));
         assert_eq!((days_left(0, DAY), days_left(0, DAY - 1), days_left(1, 0)), (1, 0, -1));
-        assert_eq!([825, 90, 89, 20, 1, -5].map(renew_before), [30, 30, 29, 6, 0, 0]);
         assert_eq!((days(1), days(-3)), ("1 day".into(), "-3 days".into()));
     }
 }
