@@ -103,6 +103,16 @@ pub enum Node {
         /// Its bytes.
         content: Bytes,
     },
+    /// A regular file of a user with credentials in it, such as a kubeconfig: 0600 and owned by the user, as are the
+    /// parent directories that are made for it (0700). The one before is never copied into the journal, but kept beside
+    /// it until the run is pruned or undone. Refused if a part of the path is a symbolic link, as a user can change those
+    /// in their home directory.
+    OfUser {
+        /// Its bytes.
+        content: Vec<u8>,
+        /// Numeric user and group.
+        owner: (u32, u32),
+    },
     /// A symbolic link with this text.
     Link(String),
     /// The private key that is there already, in another form. It is the same key, so `NAME.old` stays what it
@@ -310,7 +320,10 @@ impl Action {
         match &self.kind {
             ActionKind::Write(Write { was, node, .. })
                 if was.bytes.len() > MAX_COPY
-                    && !matches!(node, Node::PrivateKey { .. } | Node::SameKey(_) | Node::Large { .. }) =>
+                    && !matches!(
+                        node,
+                        Node::PrivateKey { .. } | Node::OfUser { .. } | Node::SameKey(_) | Node::Large { .. }
+                    ) =>
             {
                 Undo::None
             }
@@ -372,6 +385,7 @@ impl fmt::Debug for Node {
             Node::File { content, mode } => write!(f, "File({content:?}, {mode:o})"),
             Node::Secret { .. } => f.write_str("Secret"),
             Node::PrivateKey { .. } => f.write_str("PrivateKey"),
+            Node::OfUser { owner: (uid, gid), .. } => write!(f, "OfUser({uid}:{gid})"),
             Node::SameKey(_) => f.write_str("SameKey"),
             Node::Link(target) => write!(f, "Link({target})"),
             Node::Large { sha256, mode, .. } => write!(f, "Large({sha256}, {mode:o})"),

@@ -105,6 +105,11 @@ impl Secret {
         self.data.contains_key(key)
     }
 
+    /// Its keys, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.data.keys().map(String::as_str)
+    }
+
     /// The decoded value of a key.
     ///
     /// # Errors
