@@ -1,11 +1,12 @@
 //! Everything that is read: input of the caller, kubeconfigs, the account of a user, the clock.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use edge_host::{Error, Host, Result, ResultExt};
+use nix::errno::Errno;
 
 /// The longest input, in bytes: what edge-yaml reads.
 pub const MAX_INPUT: usize = edge_yaml::MAX_BYTES;
@@ -48,7 +49,7 @@ pub fn own_file(path: &Path) -> Result<Input> {
 /// A file below the root. Errors: exit 1 if it does not exist, cannot be read or is too large.
 pub fn host_file(host: &Host, path: &Path) -> Result<Input> {
     let name = host.root.display(path).display().to_string();
-    let bytes = host.root.read(path)?.ok_or_else(|| Error::io("read", &name, &ErrorKind::NotFound.into()))?;
+    let bytes = host.root.read(path)?.ok_or_else(|| Error::io("read", &name, &Errno::ENOENT.into()))?;
     bounded(&name, bytes.len())?;
     Ok(Input { name, bytes })
 }

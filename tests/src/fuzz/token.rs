@@ -23,9 +23,15 @@ pub(super) const TARGET: Target = Target {
             format!("{token}\r\n"),
             format!("{HEAD}.{signature}"),
             "abcdef.0123456789abcdef".to_owned(),
-            format!("kind: Secret\nmetadata: {{name: tokensecret, namespace: kubeedge}}\nstringData:\n  tokendata: {token}\n"),
-            format!("{{\"kind\": \"List\", \"items\": [{{\"kind\": \"Secret\", \"type\": \"kubernetes.io/service-account-token\", \"data\": {{\"token\": \"{MARK}\", \"ca.crt\": \"{MARK}\"}}}}]}}"),
-            format!("apiVersion: v1\nkind: Config\nclusters: [{{name: a, cluster: {{server: s}}}}]\nusers:\n- name: u\n  user: {{token: {MARK}, client-certificate-data: {MARK}}}\ncontexts: [{{name: c, context: {{cluster: a, user: u}}}}]\ncurrent-context: c\n"),
+            format!(
+                "kind: Secret\nmetadata: {{name: tokensecret, namespace: kubeedge}}\nstringData:\n  tokendata: {token}\n"
+            ),
+            format!(
+                "{{\"kind\": \"List\", \"items\": [{{\"kind\": \"Secret\", \"type\": \"kubernetes.io/service-account-token\", \"data\": {{\"token\": \"{MARK}\", \"ca.crt\": \"{MARK}\"}}}}]}}"
+            ),
+            format!(
+                "apiVersion: v1\nkind: Config\nclusters: [{{name: a, cluster: {{server: s}}}}]\nusers:\n- name: u\n  user: {{token: {MARK}, client-certificate-data: {MARK}}}\ncontexts: [{{name: c, context: {{cluster: a, user: u}}}}]\ncurrent-context: c\n"
+            ),
         ];
         texts.iter().map(|text| text.as_bytes().to_vec()).collect()
     },

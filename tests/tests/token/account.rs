@@ -31,7 +31,11 @@ fn long_lived_account_has_a_secret() {
     assert!(ran.stdout.ends_with(
         "kind: Secret\nmetadata:\n  name: ci-token\n  namespace: build\n  annotations:\n    kubernetes.io/service-account.name: ci\ntype: kubernetes.io/service-account-token\n"
     ));
-    assert!(ran.stderr.contains("kubectl get secret ci-token -n build -o json | edge-token read --print"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("kubectl get secret ci-token -n build -o json | edge-token read --print"),
+        "{}",
+        ran.stderr
+    );
     assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
 }
 

@@ -73,8 +73,14 @@ fn certificate_that_is_not_a_ca_is_hashed_with_a_warning() {
     let pki = Pki::new();
     let (key, crt) = (pki.at("a.key"), pki.at("a.crt"));
     shell(&format!("openssl ecparam -name prime256v1 -genkey -noout -out {key}"));
-    shell(&format!("openssl req -x509 -new -key {key} -out {crt} -days 1 -subj /CN=a -addext basicConstraints=critical,CA:FALSE"));
+    shell(&format!(
+        "openssl req -x509 -new -key {key} -out {crt} -days 1 -subj /CN=a -addext basicConstraints=critical,CA:FALSE"
+    ));
     let ran = hash(&[&crt], "").expect(0);
     assert_eq!(ran.stdout, judged(&crt));
-    assert!(ran.stderr.contains("warning: ") && ran.stderr.contains("CN=a is not the certificate of a CA"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("warning: ") && ran.stderr.contains("CN=a is not the certificate of a CA"),
+        "{}",
+        ran.stderr
+    );
 }

@@ -35,7 +35,11 @@ fn other_entries_and_bytes_stay() {
     site.own(OTHER);
     let before = site.tree.snapshot();
     let ran = site.run("kubeconfig --user ubuntu").expect(0);
-    assert!(ran.stderr.contains("is still home; to use the new one: kubectl --context kubernetes-admin@kubernetes"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("is still home; to use the new one: kubectl --context kubernetes-admin@kubernetes"),
+        "{}",
+        ran.stderr
+    );
     let text = site.tree.read(CONFIG);
     for line in OTHER.lines() {
         assert!(text.contains(line), "{line}\n{text}");
@@ -54,13 +58,30 @@ fn undo_removes_only_its_entries_from_a_file_that_was_rewritten() {
     // As kubectl does it: sorted, without comments, another context.
     let mut value: serde_json::Value = serde_yaml::from_str(&site.tree.read(CONFIG)).unwrap();
     value["current-context"] = "kubernetes-admin@kubernetes".into();
-    value["contexts"].as_array_mut().unwrap().push(serde_json::json!({"name": "later", "context": {"cluster": "home", "user": "me"}}));
+    value["contexts"]
+        .as_array_mut()
+        .unwrap()
+        .push(serde_json::json!({"name": "later", "context": {"cluster": "home", "user": "me"}}));
     site.own(&serde_yaml::to_string(&value).unwrap());
     let ran = site.run("undo").expect(0);
-    assert!(ran.stdout.contains("revert-edit") || ran.stdout.contains("other changes in it are kept"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("revert-edit") || ran.stdout.contains("other changes in it are kept"),
+        "{}",
+        ran.stdout
+    );
     let after: serde_json::Value = serde_yaml::from_str(&site.tree.read(CONFIG)).unwrap();
-    let names = |list: &str| after[list].as_array().unwrap().iter().map(|entry| entry["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
-    assert_eq!((names("clusters"), names("users"), names("contexts")), (vec!["home".into()], vec!["me".into()], vec!["home".into(), "later".into()]));
+    let names = |list: &str| {
+        after[list]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (names("clusters"), names("users"), names("contexts")),
+        (vec!["home".into()], vec!["me".into()], vec!["home".into(), "later".into()])
+    );
     assert_eq!((site.rights(CONFIG).0, site.rights(CONFIG).1), site.owner);
 }
 
@@ -73,7 +94,11 @@ fn entry_that_was_changed_since_is_not_removed() {
     let before = site.tree.read(CONFIG);
     let ran = site.run("undo").expect(4);
     assert!(ran.stderr.contains("kubernetes in clusters was changed since"), "{}", ran.stderr);
-    assert!(!ran.stderr.contains("PRIVATE") && !format!("{}{}", ran.stdout, ran.stderr).contains("LS0t"), "no key is shown: {}", ran.stderr);
+    assert!(
+        !ran.stderr.contains("PRIVATE") && !format!("{}{}", ran.stdout, ran.stderr).contains("LS0t"),
+        "no key is shown: {}",
+        ran.stderr
+    );
     assert_eq!(site.tree.read(CONFIG), before);
 }
 
@@ -110,7 +135,11 @@ fn expired_copy_is_renewed_and_a_newer_one_stays() {
     let newer = site.admin("ca", "newer", 700);
     site.own(&newer);
     let ran = site.run("kubeconfig --user ubuntu").expect(0);
-    assert!(ran.stderr.contains("the credentials of kubernetes-admin in") && ran.stderr.contains("are newer"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("the credentials of kubernetes-admin in") && ran.stderr.contains("are newer"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(site.tree.read(CONFIG), newer);
 }
 
@@ -122,7 +151,11 @@ fn renewed_credentials_in_a_changed_file_stay() {
     let changed = format!("# changed\n{}", site.tree.read(CONFIG));
     site.own(&changed);
     let ran = site.run("undo").expect(4);
-    assert!(ran.stderr.contains("the previous credentials of kubernetes-admin are kept only with the whole file"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("the previous credentials of kubernetes-admin are kept only with the whole file"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(site.tree.read(CONFIG), changed);
     site.run("undo --force").expect(0);
     assert!(site.tree.read("home/ubuntu/.kube/config.edgeutils-kept").starts_with("# changed"));
@@ -136,13 +169,25 @@ fn name_of_another_cluster_is_refused_with_a_way_out() {
     for (own, why) in [
         (other.clone(), "cannot add the cluster kubernetes to"),
         (other.replace("192.0.2.1", "192.0.2.7"), "it has one of that name with the server https://192.0.2.7:6443"),
-        (other.replace("name: kubernetes\n", "name: elsewhere\n").replace("cluster: kubernetes\n", "cluster: elsewhere\n"), "cannot add the context"),
-        (other.replace("name: kubernetes\n", "name: elsewhere\n").replace("kubernetes-admin@kubernetes", "x"), "cannot add the user kubernetes-admin to"),
+        (
+            other
+                .replace("name: kubernetes\n", "name: elsewhere\n")
+                .replace("cluster: kubernetes\n", "cluster: elsewhere\n"),
+            "cannot add the context",
+        ),
+        (
+            other.replace("name: kubernetes\n", "name: elsewhere\n").replace("kubernetes-admin@kubernetes", "x"),
+            "cannot add the user kubernetes-admin to",
+        ),
     ] {
         site.own(&own);
         let before = site.tree.snapshot();
         let ran = site.run("kubeconfig --user ubuntu").expect(4);
-        assert!(ran.stderr.contains(why) && ran.stderr.contains("choose another name: --name NAME"), "{why}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains(why) && ran.stderr.contains("choose another name: --name NAME"),
+            "{why}: {}",
+            ran.stderr
+        );
         assert_same(&site.tree.snapshot(), &before, why);
         site.run("kubeconfig --user ubuntu --name edge-cluster").expect(0);
         let text = site.tree.read(CONFIG);

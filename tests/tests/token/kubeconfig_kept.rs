@@ -17,7 +17,10 @@ fn source_that_cannot_be_used_changes_nothing() {
         ("hello\n", "it is not a kubeconfig"),
         ("kind: Secret\n", "it is not a kubeconfig: its kind is \"Secret\""),
         ("a: [", "not valid YAML"),
-        (&good.replace("current-context: kubernetes-admin@kubernetes", "current-context: other"), "\"other\" is not in its contexts"),
+        (
+            &good.replace("current-context: kubernetes-admin@kubernetes", "current-context: other"),
+            "\"other\" is not in its contexts",
+        ),
         (&good.replace("server: ", "x: "), "its cluster kubernetes has no server"),
         (&good.replace("client-certificate-data: ", "client-certificate-data: x"), "its client certificate: "),
         (&expired, "its client certificate expired on "),
@@ -25,7 +28,11 @@ fn source_that_cannot_be_used_changes_nothing() {
         site.tree.write(ADMIN, text);
         let before = site.tree.snapshot();
         let ran = site.run("kubeconfig --user ubuntu").expect(1);
-        assert!(ran.stderr.contains("etc/kubernetes/admin.conf: ") && ran.stderr.contains(why), "{why}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("etc/kubernetes/admin.conf: ") && ran.stderr.contains(why),
+            "{why}: {}",
+            ran.stderr
+        );
         assert_same(&site.tree.snapshot(), &before, why);
     }
     assert!(site.run("kubeconfig --user ubuntu").stderr.contains("hint: renew it: kubeadm certs renew admin.conf"));
@@ -90,15 +97,28 @@ fn files_that_the_source_names_are_copied() {
 #[test]
 fn source_may_be_standard_input_and_context_be_chosen() {
     let site = Site::new();
-    let source = "clusters: [{name: a, cluster: {server: 'https://a'}}]\nusers: [{name: u, user: {token: t}}]\ncontexts: [{name: one, context: {cluster: a, user: u}}, {name: two, context: {cluster: a, user: u, namespace: n}}]\n";
+    let source = "clusters: [{name: a, cluster: {server: 'https://a'}}]\nusers: [{name: u, user: {token: t}}]\ncontexts: [{name: one, context: {cluster: a, user: u}}, {name: two, context: {cluster: a, user: u, namespace: dev}}]\n";
     let run = |args: &[&str]| {
-        Tool::new("edge-token").arg("--root").arg(site.tree.path()).args(["kubeconfig", "--user", "ubuntu", "--from", "-"]).args(args).stdin(source).run()
+        Tool::new("edge-token")
+            .arg("--root")
+            .arg(site.tree.path())
+            .args(["kubeconfig", "--user", "ubuntu", "--from", "-"])
+            .args(args)
+            .stdin(source)
+            .run()
     };
     let ran = run(&[]).expect(1);
-    assert!(ran.stderr.contains("it has several contexts") && ran.stderr.contains("--context one, --context two"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("it has several contexts") && ran.stderr.contains("--context one, --context two"),
+        "{}",
+        ran.stderr
+    );
     run(&["--context", "two"]).expect(0);
     let value: serde_json::Value = serde_yaml::from_str(&site.tree.read(CONFIG)).unwrap();
-    assert_eq!(value["contexts"], serde_json::json!([{"name": "two", "context": {"cluster": "a", "user": "u", "namespace": "n"}}]));
+    assert_eq!(
+        value["contexts"],
+        serde_json::json!([{"name": "two", "context": {"cluster": "a", "user": "u", "namespace": "dev"}}])
+    );
     let ran = run(&["--context", "two", "--json"]).expect(0);
     assert!(ran.stdout.lines().last().unwrap().contains("\"changed\":false"), "{}", ran.stdout);
 }
@@ -109,7 +129,9 @@ fn null_lists_as_kubectl_writes_them_are_filled() {
     site.own("apiVersion: v1\nclusters: null\ncontexts: null\ncurrent-context: \"\"\nkind: Config\npreferences: {}\nusers: null\n");
     let before = site.tree.snapshot();
     site.run("kubeconfig --user ubuntu").expect(0);
-    assert!(site.tree.read(CONFIG).contains("current-context: kubernetes-admin@kubernetes\n"));
+    let value: serde_json::Value = serde_yaml::from_str(&site.tree.read(CONFIG)).unwrap();
+    assert_eq!(value["current-context"], "kubernetes-admin@kubernetes");
+    assert_eq!(value["users"].as_array().unwrap().len(), 1);
     site.run("undo").expect(0);
     assert_same(&site.tree.snapshot(), &before, "the undo");
 }

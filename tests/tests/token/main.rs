@@ -6,5 +6,6 @@ mod account;
 mod ca_hash;
 mod kubeconfig;
 mod kubeconfig_kept;
+mod live;
 mod read;
 mod site;

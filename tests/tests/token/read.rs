@@ -10,8 +10,13 @@ const SIGNATURE: &str = "TheSignatureOfThisTokenIsItsSecretPart0123x";
 /// A token of KubeEdge that expires in so many seconds; base64url is made by Python.
 fn token(seconds: i64) -> String {
     let now = shell("date +%s").trim().parse::<i64>().unwrap();
-    let encode = |text: &str| shell(&format!("python3 -c 'import base64; print(base64.urlsafe_b64encode(b\"\"\"{text}\"\"\").decode().rstrip(\"=\"), end=\"\")'"));
-    let (header, claims) = (encode(r#"{"alg":"HS256","typ":"JWT"}"#), encode(&format!("{{\"exp\":{}}}", now + seconds)));
+    let encode = |text: &str| {
+        shell(&format!(
+            "python3 -c 'import base64; print(base64.urlsafe_b64encode(b\"\"\"{text}\"\"\").decode().rstrip(\"=\"), end=\"\")'"
+        ))
+    };
+    let (header, claims) =
+        (encode(r#"{"alg":"HS256","typ":"JWT"}"#), encode(&format!("{{\"exp\":{}}}", now + seconds)));
     format!("{HASH}.{header}.{claims}.{SIGNATURE}")
 }
 
@@ -21,7 +26,11 @@ fn base64(text: &str) -> String {
 
 fn read(args: &str, input: &str) -> Ran {
     let ran = Tool::new("edge-token").args(args.split(' ')).stdin(input).run();
-    assert!(args.contains("--print") || !format!("{}{}", ran.stdout, ran.stderr).contains("Signature"), "{}", ran.stdout);
+    assert!(
+        args.contains("--print") || !format!("{}{}", ran.stdout, ran.stderr).contains("Signature"),
+        "{}",
+        ran.stdout
+    );
     ran
 }
 
@@ -35,7 +44,10 @@ fn secret(token: &str) -> String {
 #[test]
 fn token_of_kubeedge_is_described_in_every_form() {
     let token = token(3 * 3600 + 100);
-    let yaml = format!("apiVersion: v1\r\nkind: Secret\r\nmetadata:\r\n  name: tokensecret\r\n  namespace: kubeedge\r\ndata:\r\n  tokendata: {}\r\n", base64(&token));
+    let yaml = format!(
+        "apiVersion: v1\r\nkind: Secret\r\nmetadata:\r\n  name: tokensecret\r\n  namespace: kubeedge\r\ndata:\r\n  tokendata: {}\r\n",
+        base64(&token)
+    );
     for (input, place) in [
         (token.clone(), "standard input"),
         (format!("{token}\r\n"), "standard input"),
@@ -66,7 +78,10 @@ fn expired_token_is_exit_3() {
     assert!(ran.stderr.contains("expired on"), "{}", ran.stderr);
     let ran = read("read --json", &expired).expect(3);
     let record: Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
-    assert_eq!((&record["type"], &record["kind"], &record["expired"]), (&"token".into(), &"token of KubeEdge".into(), &true.into()));
+    assert_eq!(
+        (&record["type"], &record["kind"], &record["expired"]),
+        (&"token".into(), &"token of KubeEdge".into(), &true.into())
+    );
 }
 
 #[test]
@@ -82,7 +97,10 @@ fn damaged_input_is_named_and_prints_nothing() {
         (twice.clone(), "it is base64 in base64: it was encoded twice\nhint: decode it once first: base64 -d"),
         (secret(&base64(&token)), "it is base64 in base64"),
         (secret(&token).replace("tokendata", "other"), ""),
-        ("Error from server (NotFound): secrets \"tokensecret\" not found\n".to_owned(), "hint: KubeEdge's token is in a Secret"),
+        (
+            "Error from server (NotFound): secrets \"tokensecret\" not found\n".to_owned(),
+            "hint: KubeEdge's token is in a Secret",
+        ),
         ("kind: Secret\n---\nkind: Secret\n".to_owned(), "more than one YAML document"),
         ("{\"kind\": \"Secret\"".to_owned(), "not valid YAML"),
         ("x".repeat((1 << 20) + 1), "it is larger than 1 MiB"),
@@ -96,7 +114,11 @@ fn damaged_input_is_named_and_prints_nothing() {
 #[test]
 fn bootstrap_token_and_its_secret_are_described() {
     let ran = read("read", "abcdef.0123456789abcdef\n").expect(0);
-    assert!(ran.stdout.contains("a bootstrap token\n    for          nodes that join the cluster (ID abcdef)"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("a bootstrap token\n    for          nodes that join the cluster (ID abcdef)"),
+        "{}",
+        ran.stdout
+    );
     assert!(!ran.stdout.contains("0123456789"), "{}", ran.stdout);
     let secret = format!(
         "kind: Secret\nmetadata: {{name: bootstrap-token-abcdef, namespace: kube-system}}\ntype: bootstrap.kubernetes.io/token\ndata:\n  token-id: {}\n  token-secret: {}\n  expiration: {}\n  usage-bootstrap-signing: {}\n",
@@ -114,7 +136,11 @@ fn bootstrap_token_and_its_secret_are_described() {
 #[test]
 fn list_with_several_tokens_is_described_and_not_printed() {
     let token = token(1000);
-    let list = format!("{{\"kind\": \"List\", \"items\": [{}, {}]}}", secret(&token), secret(&token).replace("tokensecret", "other"));
+    let list = format!(
+        "{{\"kind\": \"List\", \"items\": [{}, {}]}}",
+        secret(&token),
+        secret(&token).replace("tokensecret", "other")
+    );
     let ran = read("read", &list).expect(0);
     assert_eq!(ran.stdout.matches("a token of KubeEdge").count(), 2, "{}", ran.stdout);
     let ran = read("read --print", &list).expect(1);

@@ -20,17 +20,9 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// A user who is not the caller, if the caller may give files away.
+    /// With an admin.conf that is valid for a year.
     pub(crate) fn new() -> Site {
-        let tree = Tree::new();
-        let own = fs::metadata(tree.path()).unwrap();
-        let owner = if own.uid() == 0 { (1234, 2345) } else { (own.uid(), own.gid()) };
-        tree.write(
-            "etc/passwd",
-            format!("root:x:0:0::/root:/bin/sh\nubuntu:x:{}:{}::/home/ubuntu:/bin/sh\nlost:x:7:7::/lost:/bin/sh\n", owner.0, owner.1),
-        );
-        fs::create_dir_all(tree.at("home/ubuntu")).unwrap();
-        chown(tree.at("home/ubuntu"), Some(owner.0), Some(owner.1)).unwrap();
+        let (tree, owner) = tree(None);
         let site = Site { tree, pki: Pki::usual("ca"), owner };
         site.tree.write(ADMIN, site.admin("ca", "admin", 365));
         site
@@ -72,10 +64,7 @@ impl Site {
 
     /// Gives the user a kubeconfig.
     pub(crate) fn own(&self, text: &str) {
-        self.tree.write(CONFIG, text);
-        for path in ["home/ubuntu/.kube", CONFIG] {
-            chown(self.tree.at(path), Some(self.owner.0), Some(self.owner.1)).unwrap();
-        }
+        own(&self.tree, self.owner, text);
     }
 
     /// Owner, group and mode.
@@ -89,5 +78,29 @@ impl Site {
         let dir = self.tree.at("var/lib/edgeutils/journal");
         let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
         files.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    }
+}
+
+/// A host with a user who is not the caller, if the caller may give files away; and that user's number and group.
+pub(crate) fn tree(config: Option<&str>) -> (Tree, (u32, u32)) {
+    let tree = Tree::new();
+    let caller = fs::metadata(tree.path()).unwrap();
+    let owner = if caller.uid() == 0 { (1234, 2345) } else { (caller.uid(), caller.gid()) };
+    let user = format!("ubuntu:x:{}:{}::/home/ubuntu:/bin/sh", owner.0, owner.1);
+    tree.write("etc/passwd", format!("root:x:0:0::/root:/bin/sh\n{user}\nlost:x:7:7::/lost:/bin/sh\n"));
+    for dir in ["home/ubuntu", "var/lib"] {
+        fs::create_dir_all(tree.at(dir)).unwrap();
+    }
+    chown(tree.at("home/ubuntu"), Some(owner.0), Some(owner.1)).unwrap();
+    if let Some(config) = config {
+        own(&tree, owner, config);
+    }
+    (tree, owner)
+}
+
+fn own(tree: &Tree, owner: (u32, u32), text: &str) {
+    tree.write(CONFIG, text);
+    for path in ["home/ubuntu/.kube", CONFIG] {
+        chown(tree.at(path), Some(owner.0), Some(owner.1)).unwrap();
     }
 }

@@ -10,7 +10,8 @@ use crate::sh::Sh;
 use crate::workspace::write;
 
 /// The header and claims of KubeEdge's tokens in base64url, and a signature.
-const JWT: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjQxMDI0NDQ4MDB9.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const JWT: &str =
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjQxMDI0NDQ4MDB9.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Each verb that prints something.
 pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
@@ -18,7 +19,8 @@ pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     let (token, ca, program) = (at("token"), at("ca.crt"), bin.join("edge-token").to_string_lossy().into_owned());
     write(Path::new(&token), format!("{}.{JWT}\n", "0".repeat(64)))?;
     let request = format!("-subj /CN=kubernetes -keyout {} -out {ca}", at("ca.key"));
-    Sh::new(&format!("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 {request}")).run()?;
+    Sh::new(&format!("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 {request}"))
+        .run()?;
     let calls: [(&str, &[&str]); 3] = [
         ("read", &["read", &token]),
         ("ca-hash", &["ca-hash", &ca]),

@@ -13,13 +13,15 @@ fn token(args: &str, input: &str) -> Ran {
 fn account_is_applied_and_its_tokens_are_described() {
     let Some(cluster) = for_test("account_is_applied_and_its_tokens_are_described") else { return };
     cluster.done("create namespace tokens", "");
-    let manifests = token("account admin -n tokens --cluster-role view --role reader --long-lived", "").expect(0).stdout;
+    let manifests =
+        token("account admin -n tokens --cluster-role view --role reader --long-lived", "").expect(0).stdout;
     cluster.done("apply --validate=strict -f -", &manifests);
     assert!(!cluster.done("apply -f -", &manifests).contains("configured"), "a second apply changes nothing");
     assert_eq!(cluster.done("auth can-i list pods -n default --as system:serviceaccount:tokens:admin", ""), "yes\n");
 
     // The controller fills the Secret.
-    let secret = cluster.eventually("get secret admin-token -n tokens -o json", |printed| printed.contains("\"token\":"));
+    let secret =
+        cluster.eventually("get secret admin-token -n tokens -o json", |printed| printed.contains("\"token\":"));
     let ran = token("read", &secret).expect(0);
     for line in [
         "tokens/admin-token: a service-account token\n    for          the service account tokens/admin\n    expires      never\n",
@@ -39,7 +41,10 @@ fn account_is_applied_and_its_tokens_are_described() {
     let bound = cluster.done("create token admin -n tokens --duration 1h", "");
     let ran = token("read --json", &bound).expect(0);
     let record: Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
-    assert_eq!((&record["kind"], &record["for"]), (&"service-account token".into(), &"the service account tokens/admin".into()));
+    assert_eq!(
+        (&record["kind"], &record["for"]),
+        (&"service-account token".into(), &"the service account tokens/admin".into())
+    );
     let left = record["seconds_left"].as_i64().unwrap();
     assert!((3500..=3600).contains(&left), "{left}");
     assert!(!ran.stdout.contains(bound.trim()), "{}", ran.stdout);
@@ -89,7 +94,8 @@ fn merged_kubeconfig_is_used_by_kubectl() {
     let option = format!("--kubeconfig {} get namespace default -o name", file.display());
     assert_eq!(cluster.done(&option, ""), "namespace/default\n");
     // kubectl writes the file in its own way, and the undo finds its entries in it.
-    cluster.done(&format!("--kubeconfig {} config set-context other --cluster tested --user tested", file.display()), "");
+    cluster
+        .done(&format!("--kubeconfig {} config set-context other --cluster tested --user tested", file.display()), "");
     Tool::new("edge-token").arg("--root").arg(tree.path()).arg("undo").run().expect(0);
     let left = cluster.done(&format!("--kubeconfig {} config get-contexts -o name", file.display()), "");
     assert_eq!(left, "other\n");
