@@ -103,10 +103,8 @@ pub enum Node {
         /// Its bytes.
         content: Bytes,
     },
-    /// A regular file of a user with credentials in it, such as a kubeconfig: 0600 and owned by the user, as are the
-    /// parent directories that are made for it (0700). The one before is never copied into the journal, but kept beside
-    /// it until the run is pruned or undone. Refused if a part of the path is a symbolic link, as a user can change those
-    /// in their home directory.
+    /// A regular file of a user with credentials, such as a kubeconfig: 0600, parent directories that are made for it
+    /// 0700, all owned by the user. The one before is kept beside the journal. No symbolic link is followed to it.
     OfUser {
         /// Its bytes.
         content: Vec<u8>,
@@ -115,8 +113,7 @@ pub enum Node {
     },
     /// A symbolic link with this text.
     Link(String),
-    /// The private key that is there already, in another form. It is the same key, so `NAME.old` stays what it
-    /// is; the previous file is kept until its run is pruned or undone.
+    /// The private key that is there already, in another form: `NAME.old` stays, and the previous file is kept.
     SameKey(Vec<u8>),
     /// A regular file that is too large for memory and journal, such as a program: written in pieces to a
     /// temporary name and renamed, so that a program in use can be replaced. A link is replaced itself. The
