@@ -1,3 +1,5 @@
+//! What is read, what is refused and with which words, and that no token is printed.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 

@@ -1,3 +1,5 @@
+//! Every kind of text, and what is said of a damaged one.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
