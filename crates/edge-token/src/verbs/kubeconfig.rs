@@ -37,7 +37,7 @@ pub(crate) fn run(host: &mut Host, args: &KubeconfigArgs) -> Result<Outcome> {
     let mut wanted = Wanted {
         access,
         context,
-        from: source.name.clone(),
+        from: source.name,
         shown,
         owner: (user.uid, user.gid),
         now: facts::now(),
