@@ -13,9 +13,12 @@ mod dpkg_status;
 mod fstab;
 mod iptables_save;
 mod journal;
+mod kubeconfig;
 mod manifest;
 mod openpgp;
+mod pki;
 mod swap_script;
+mod token;
 mod toml;
 mod unit;
 mod yaml;
@@ -50,9 +53,12 @@ pub const TARGETS: &[Target] = &[
     fstab::TARGET,
     iptables_save::TARGET,
     journal::TARGET,
+    kubeconfig::TARGET,
     manifest::TARGET,
     openpgp::TARGET,
+    pki::TARGET,
     swap_script::TARGET,
+    token::TARGET,
     toml::TARGET,
     unit::TARGET,
     yaml::TARGET,

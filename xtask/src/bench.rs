@@ -13,6 +13,7 @@ mod pkg;
 mod reset;
 mod reset_firewall;
 mod scripts;
+mod token;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,11 +1,11 @@
 //! Checks whether a CA can sign a certificate, before anything is written.
 
 use edge_host::{Error, Host, Result};
+use edge_pki::cert::{Authority, Certificate};
+use edge_pki::sign::Signer;
+use edge_pki::times;
 
-use crate::cert::{Authority, Certificate};
-use crate::facts::{Source, matches_key};
-use crate::sign::Signer;
-use crate::times;
+use crate::facts::Source;
 
 /// A CA that is ready to sign.
 pub struct Ready {
@@ -30,7 +30,7 @@ pub fn ready(host: &Host, source: &Source, now: i64, not_after: i64) -> Result<R
     let mut not_usable = None;
     for certificate in &source.certificates {
         let key = key.clone().with_public_of(certificate.algorithm, certificate.point());
-        if !matches_key(certificate, &key) {
+        if !certificate.matches_key(&key) {
             continue;
         }
         match (usable(certificate), Signer::new(&key)) {

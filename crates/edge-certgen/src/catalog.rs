@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Result};
+use edge_pki::key::{Form, PrivateKey};
 use toml_edit::{Document, Item, TableLike};
-
-use crate::key::{Form, PrivateKey};
 
 const KINDS: &str = include_str!("../data/kinds.toml");
 const AUTHORITIES: &str = include_str!("../data/authorities.toml");
@@ -138,7 +137,9 @@ mod tests {
     fn catalog_has_every_kind_and_absolute_paths() {
         for kind in [Kind::Stream, Kind::Ca, Kind::Server, Kind::Edge, Kind::Other("x".into())] {
             let entry = kind.entry().unwrap();
-            assert!(crate::subject::parse(&entry.subject).is_ok() && entry.days > 0 && !entry.loads.forms.is_empty());
+            assert!(
+                edge_pki::subject::parse(&entry.subject).is_ok() && entry.days > 0 && !entry.loads.forms.is_empty()
+            );
         }
         let all = cluster_cas().unwrap();
         assert!(all.len() > 3 && all.iter().all(|ca| ca.certificate.is_absolute() && ca.key.is_absolute()));

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use edge_host::{Common, UndoArgs};
-
-use crate::key::Algorithm;
+use edge_pki::key::Algorithm;
 
 /// Make and check the certificates of KubeEdge's cloud side
 ///

@@ -8,9 +8,8 @@ use edge_kubeedge::paths::CLOUDCORE_YAML;
 use edge_kubeedge::settings::{plain, written};
 use edge_kubeedge::spelling::spelled;
 use edge_kubeedge::unit::config_in_use;
+use edge_pki::names::{self, Name};
 use edge_yaml::{Document, Value};
-
-use crate::names::{self, Name};
 
 /// The settings that list what clients connect to.
 const LISTS: [&str; 2] = [ADDRESSES, "modules.cloudHub.dnsNames"];

@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use edge_host::{Host, Result};
+use edge_pki::cert::{Certificate, bundle_from_pem};
+use edge_pki::names::{self, Name};
 use edge_yaml::Value;
 
 use crate::apiserver::{self, Dials, Flags};
 use crate::catalog::{ClusterCa, cluster_cas};
-use crate::cert::{Certificate, bundle_from_pem};
 use crate::facts::Read;
-use crate::names::{self, Name};
 
 const IPV4_ROUTES: &str = "/proc/net/fib_trie";
 const IPV6_ADDRESSES: &str = "/proc/net/if_inet6";

@@ -6,15 +6,16 @@ pub mod cluster;
 pub use chain::{Issuer, chain};
 
 use edge_host::{FileSnapshot, Finding, State, quoted};
+use edge_pki::cert::{Authority, Certificate};
+use edge_pki::key::{Algorithm, Form, PrivateKey};
+use edge_pki::names::{self, Name};
+use edge_pki::{encoding, times};
 
 use crate::catalog::Loads;
-use crate::cert::{Authority, Certificate};
-use crate::facts::{Pair, Read, matches_key};
-use crate::key::{Algorithm, Form, PrivateKey};
+use crate::facts::{Pair, Read};
 use crate::kind::Kind;
-use crate::names::{self, Name};
 use crate::plan::TOO_OPEN;
-use crate::{encoding, times};
+use crate::request::default_renew_before;
 
 /// A key pair and what is expected of it.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub struct PairCheck<'a> {
     pub key_file: String,
     /// The SANs that it must have.
     pub names: &'a [Name],
-    /// A certificate that expires in so many days or fewer is an error; by default [`times::renew_before`].
+    /// A certificate that expires in so many days or fewer is an error; by default [`default_renew_before`].
     pub renew_before: Option<u32>,
     /// The current time, in seconds since 1970.
     pub now: i64,
@@ -53,7 +54,7 @@ impl PairCheck<'_> {
     /// From how many days before its end on a certificate must be renewed.
     fn soon(&self, certificate: &Certificate) -> i64 {
         let days = times::days_left(certificate.not_before, certificate.not_after);
-        i64::from(self.renew_before.unwrap_or_else(|| times::renew_before(days)))
+        i64::from(self.renew_before.unwrap_or_else(|| default_renew_before(days)))
     }
 
     /// The call that makes it.
@@ -131,7 +132,7 @@ pub fn pair(check: &PairCheck<'_>, findings: &mut Vec<Finding>) {
         findings.push(error(certificate_file, text, Some(format!("complete it: {}", check.command()))));
     } else if check.pair.matches() == Some(false) {
         let key = check.pair.key.valid();
-        let is_later = |read: &Result<Certificate, String>| matches!((read, key), (Ok(certificate), Some(key)) if matches_key(certificate, key));
+        let is_later = |read: &Result<Certificate, String>| matches!((read, key), (Ok(certificate), Some(key)) if certificate.matches_key(key));
         let order =
             if check.pair.chain.iter().any(is_later) { ", but a later certificate of the file does" } else { "" };
         let program = check.program();

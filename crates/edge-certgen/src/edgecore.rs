@@ -4,9 +4,10 @@ use edge_host::Host;
 use edge_kubeedge::Kind;
 use edge_kubeedge::settings::written;
 use edge_kubeedge::unit::config_in_use;
+use edge_pki::names::{self, Name};
 use edge_yaml::Value;
 
-use crate::names::{self, Name};
+use crate::request::node_name;
 
 /// Address and name of the edge node on this host, as far as its configuration has them.
 pub(crate) fn names(host: &Host) -> Vec<Name> {
@@ -15,6 +16,6 @@ pub(crate) fn names(host: &Host) -> Vec<Name> {
     let value = std::str::from_utf8(&bytes).ok().and_then(|text| edge_yaml::read(text).ok()).unwrap_or(Value::Null);
     let text = |path| written(&value, path).and_then(Value::as_str);
     let address = text("modules.edged.nodeIP").and_then(|text| names::address("", text).ok());
-    let name = text("modules.edged.hostnameOverride").and_then(|text| names::node("", text).ok());
+    let name = text("modules.edged.hostnameOverride").and_then(|text| node_name("", text).ok());
     address.into_iter().chain(name).collect()
 }

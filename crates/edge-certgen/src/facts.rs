@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use edge_host::{Error, FileSnapshot, Host, MAX_READ, Result, ResultExt, State, quoted};
+use edge_pki::cert::{Certificate, bundle_from_pem, each_from_pem};
+use edge_pki::encoding::without_keys;
+use edge_pki::key::{KeyError, PrivateKey};
 
-use crate::cert::{Certificate, bundle_from_pem, each_from_pem};
 use crate::cluster;
-use crate::encoding::without_keys;
-use crate::key::{KeyError, PrivateKey};
 use crate::kind::{Dirs, Kind};
 use crate::request::{GivenAuthority, is_stdin};
 
@@ -73,7 +73,7 @@ pub struct Written {
 impl Pair {
     /// Whether the certificate matches the key; none where one of them cannot be read.
     pub fn matches(&self) -> Option<bool> {
-        Some(matches_key(self.certificate.valid()?, self.key.valid()?))
+        Some(self.certificate.valid()?.matches_key(self.key.valid()?))
     }
 
     /// The command that moves away what is not a file, in place of which nothing is made.
@@ -91,14 +91,9 @@ impl Pair {
     /// Whether a renewal with a new key was interrupted between its two renames: the certificate still matches
     /// the previous key.
     pub fn is_half_renewed(&self) -> bool {
-        let of_old = |certificate: &Certificate| self.old_keys.iter().any(|old| matches_key(certificate, old));
+        let of_old = |certificate: &Certificate| self.old_keys.iter().any(|old| certificate.matches_key(old));
         self.matches() == Some(false) && self.certificate.valid().is_some_and(of_old)
     }
-}
-
-/// Whether a certificate and a private key are a key pair.
-pub fn matches_key(certificate: &Certificate, key: &PrivateKey) -> bool {
-    key.public_key_info().is_some_and(|info| info == certificate.public_key_info)
 }
 
 /// The current time, in seconds since 1970.
@@ -124,7 +119,7 @@ pub fn pair(host: &Host, dirs: &Dirs, kind: &Kind) -> Result<Pair> {
     };
     let old_keys = match &key {
         // Only needed where the two do not match.
-        Read::Valid(key) if !certificate.valid().is_some_and(|certificate| matches_key(certificate, key)) => {
+        Read::Valid(key) if !certificate.valid().is_some_and(|certificate| certificate.matches_key(key)) => {
             let files = host.root.previous_keys(&key_path)?;
             files.iter().filter_map(|bytes| PrivateKey::from_pem(bytes).ok()).collect()
         }
@@ -222,7 +217,7 @@ impl Source {
 
     /// Whether this is the private key of one of its certificates.
     pub fn has_key(&self, key: &PrivateKey) -> bool {
-        self.certificates.iter().any(|certificate| matches_key(certificate, key))
+        self.certificates.iter().any(|certificate| certificate.matches_key(key))
     }
 }
 

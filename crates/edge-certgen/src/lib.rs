@@ -9,26 +9,17 @@
 pub mod apiserver;
 pub mod authority;
 pub mod catalog;
-pub mod cert;
-pub mod chain;
 pub mod cli;
 mod cloudcore;
 pub mod cluster;
 pub mod diagnose;
 mod edgecore;
-mod encoding;
 pub mod facts;
-pub mod issue;
-pub mod key;
 pub mod kind;
 pub mod manual;
-pub mod names;
 pub mod plan;
 pub mod report;
 pub mod request;
-pub mod sign;
-pub mod subject;
-pub mod times;
 mod verbs;
 
 use edge_host::{Host, Outcome, Result, undo};

@@ -6,17 +6,17 @@ use std::rc::Rc;
 
 use edge_host::action::Bytes;
 use edge_host::{Error, Inverse, Node, Plan, Result, ResultExt, State};
+use edge_pki::cert::{Authority, Certificate};
+use edge_pki::chain::{self, Problem};
+use edge_pki::issue::{self, Contents};
+use edge_pki::key::{Algorithm, PrivateKey};
+use edge_pki::names::{self, Name};
+use edge_pki::sign::Signer;
+use edge_pki::{subject, times};
 
 use crate::authority::Ready;
-use crate::cert::{Authority, Certificate};
-use crate::chain::{self, Problem};
-use crate::facts::{Pair, Read, matches_key};
-use crate::issue::{self, Contents};
-use crate::key::{Algorithm, PrivateKey};
-use crate::names::{self, Name};
+use crate::facts::{Pair, Read};
 use crate::request::{KeyChoice, Request};
-use crate::sign::Signer;
-use crate::{subject, times};
 
 /// Mode bits that let other users read or replace a private key.
 pub const TOO_OPEN: u32 = 0o027;
@@ -167,7 +167,7 @@ fn why_not(pair: &Pair, request: &Request, given: Option<&PrivateKey>, now: i64)
         }
         (Read::Valid(_), _) => return Some("it does not match its private key".to_owned()),
     }
-    if given.is_some_and(|given| !matches_key(certificate, given)) {
+    if given.is_some_and(|given| !certificate.matches_key(given)) {
         return Some("it does not match the given private key".to_owned());
     }
     if let Some(requested) = request.algorithm.filter(|requested| certificate.algorithm != Some(*requested)) {

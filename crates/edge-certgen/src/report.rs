@@ -1,11 +1,10 @@
 //! Certificates and keys as lines and as records.
 
 use edge_host::Host;
+use edge_pki::cert::{Authority, Certificate};
+use edge_pki::key::PrivateKey;
+use edge_pki::{subject, times};
 use serde_json::json;
-
-use crate::cert::{Authority, Certificate};
-use crate::key::PrivateKey;
-use crate::{subject, times};
 
 /// A certificate as a record.
 pub(crate) fn certificate_record(

@@ -4,17 +4,20 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Host, Result};
 use edge_kubeedge::paths::{CA_DIR, CERT_DIR};
-use x509_cert::name::RdnSequence as DistinguishedName;
+use edge_kubeedge::value::is_node_name;
+use edge_pki::key::Algorithm;
+use edge_pki::names::{self, Name};
+use edge_pki::subject::DistinguishedName;
+use edge_pki::{subject, times};
 
 use crate::catalog::{KindEntry, Loads, cluster_cas};
 use crate::cli::{Names, Options};
-use crate::key::Algorithm;
 use crate::kind::{Dirs, Kind};
-use crate::names::{self, Name};
-use crate::{subject, times};
 
 /// In every certificate of a server, as with certgen.sh: the host of cloudcore itself.
 const LOOPBACK: &str = "127.0.0.1";
+/// How many days before it expires a certificate is renewed, unless it is a short one.
+const RENEW_BEFORE: u32 = 30;
 
 /// The requested key pair and certificate.
 #[derive(Debug, Clone)]
@@ -152,7 +155,7 @@ pub(crate) fn names(given: &Names) -> Result<Vec<Name>> {
         ("--ip", &given.ip, names::address as fn(&str, &str) -> Result<Name>),
         ("--node-ip", &given.node_ip, names::address),
         ("--dns", &given.dns, names::host),
-        ("--node-name", &given.node_name, names::node),
+        ("--node-name", &given.node_name, node_name),
     ];
     for (option, values, read) in from {
         for value in values.iter().flat_map(|value| value.split(',')) {
@@ -218,8 +221,25 @@ pub(crate) fn of_pair(options: &Options, entry: &KindEntry, names: Vec<Name>, no
     })
 }
 
+/// The default of --renew-before for a certificate of `days`: 30, or a third of it if that is less, so that a new
+/// one is kept.
+pub fn default_renew_before(days: i64) -> u32 {
+    u32::try_from(days / 3).unwrap_or(0).min(RENEW_BEFORE)
+}
+
+/// The name of an edge node given with `option`: unlike a DNS name it is used as it is written.
+///
+/// Errors: exit 2 with the reason.
+pub fn node_name(option: &str, text: &str) -> Result<Name> {
+    let name = names::host(option, text)?;
+    if is_node_name(text) {
+        return Ok(name);
+    }
+    Err(names::wrong(option, text, "it is not a valid node name (lower-case letters, digits, - and .)"))
+}
+
 fn renew_before(options: &Options, days: u32) -> Result<u32> {
-    let usual = times::renew_before(days.into());
+    let usual = default_renew_before(days.into());
     match options.renew_before {
         None => Ok(usual),
         Some(requested) if requested < days => Ok(requested),
@@ -255,5 +275,15 @@ fn algorithm(options: &Options) -> Result<Option<Algorithm>> {
             "unset it to get an ECDSA key, which all of KubeEdge accepts; or pass your own: openssl genrsa 3072 | edge-certgen … --key -",
         )),
         Some(other) => Err(Error::usage(format!("cannot use KEY_TYPE={other}: expected ec or rsa"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_renew_before_keeps_a_new_certificate() {
+        assert_eq!([825, 90, 89, 20, 1, -5].map(default_renew_before), [30, 30, 29, 6, 0, 0]);
     }
 }

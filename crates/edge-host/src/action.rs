@@ -103,10 +103,17 @@ pub enum Node {
         /// Its bytes.
         content: Bytes,
     },
+    /// A regular file of a user with credentials, such as a kubeconfig: 0600, parent directories that are made for it
+    /// 0700, all owned by the user. The one before is kept beside the journal. No symbolic link is followed to it.
+    OfUser {
+        /// Its bytes.
+        content: Vec<u8>,
+        /// Numeric user and group.
+        owner: (u32, u32),
+    },
     /// A symbolic link with this text.
     Link(String),
-    /// The private key that is there already, in another form. It is the same key, so `NAME.old` stays what it
-    /// is; the previous file is kept until its run is pruned or undone.
+    /// The private key that is there already, in another form: `NAME.old` stays, and the previous file is kept.
     SameKey(Vec<u8>),
     /// A regular file that is too large for memory and journal, such as a program: written in pieces to a
     /// temporary name and renamed, so that a program in use can be replaced. A link is replaced itself. The
@@ -310,7 +317,10 @@ impl Action {
         match &self.kind {
             ActionKind::Write(Write { was, node, .. })
                 if was.bytes.len() > MAX_COPY
-                    && !matches!(node, Node::PrivateKey { .. } | Node::SameKey(_) | Node::Large { .. }) =>
+                    && !matches!(
+                        node,
+                        Node::PrivateKey { .. } | Node::OfUser { .. } | Node::SameKey(_) | Node::Large { .. }
+                    ) =>
             {
                 Undo::None
             }
@@ -372,6 +382,7 @@ impl fmt::Debug for Node {
             Node::File { content, mode } => write!(f, "File({content:?}, {mode:o})"),
             Node::Secret { .. } => f.write_str("Secret"),
             Node::PrivateKey { .. } => f.write_str("PrivateKey"),
+            Node::OfUser { owner: (uid, gid), .. } => write!(f, "OfUser({uid}:{gid})"),
             Node::SameKey(_) => f.write_str("SameKey"),
             Node::Link(target) => write!(f, "Link({target})"),
             Node::Large { sha256, mode, .. } => write!(f, "Large({sha256}, {mode:o})"),

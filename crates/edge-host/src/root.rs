@@ -31,6 +31,7 @@ use crate::shell::quoted;
 
 pub(crate) use attributes::{mount_id, take_attributes};
 pub(crate) use delete::delete_path;
+pub(crate) use read::kind;
 pub use read::{EntryKind, FileSnapshot, MAX_READ};
 pub(crate) use resolve::{LastLink, ResolvedPath};
 pub use stage::NewDir;

@@ -1,5 +1,5 @@
 //! Facts about KubeEdge: its files and ports, its configuration keys and their defaults in each version,
-//! and how it reads a configuration.
+//! how it reads a configuration, and the form of its token.
 //!
 //! Every utility takes these facts from here. The keys are tables in `data/*.keys` that are searched in place, so that
 //! a program that only needs a path or a port does not contain them.
@@ -15,6 +15,7 @@ pub mod schema;
 pub mod settings;
 pub mod spelling;
 pub mod stream;
+pub mod token;
 pub mod unit;
 pub mod value;
 mod version;

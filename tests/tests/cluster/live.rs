@@ -2,6 +2,7 @@
 
 mod controller;
 mod stored;
+mod token;
 
 use edgeutils_tests::tool::Tool;
 

@@ -169,6 +169,18 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["undo", "--list"], 0),
     ];
     let calls = calls.chain(pkg.iter().map(|call| ("edge-pkg", call)));
+    tree.write("etc/pki-of-test/token", "abcdef.0123456789abcdef\n");
+    let bootstrap = tree.at("etc/pki-of-test/token").to_str().unwrap().to_owned();
+    let token: &[(&[&str], i32)] = &[
+        (&["read", &bootstrap], 0),
+        (&["read", "--print", &bootstrap], 2),
+        (&["ca-hash", &rootca_crt], 0),
+        (&["ca-hash"], 1),
+        (&["account", "a", "--cluster-role", "view"], 2),
+        (&["kubeconfig", "--user", "nobody"], 1),
+        (&["undo", "--list"], 0),
+    ];
+    let calls = calls.chain(token.iter().map(|call| ("edge-token", call)));
     let ran = calls.map(|(tool, (args, code))| (*args, *code, run(&tree, tool, args)));
     let ran = ran.chain(cni::can_build().then(built)).map(|(args, code, ran)| (args, code, ran.expect(code)));
     for (args, code, ran) in ran.chain(live_calls()) {
@@ -251,6 +263,7 @@ fn option_of_the_page_is_in_every_help() {
             "edge-apt wait --help",
             "edge-manifest keep-off-edge --help",
             "edge-pkg install kubernetes --help",
+            "edge-token kubeconfig --help",
         ] {
             let mut words = call.split(' ');
             let help = Tool::new(words.next().unwrap()).args(words).run().expect(0).stdout;

@@ -13,6 +13,7 @@ pub(crate) const UTILITIES: &[&str] = &[
     "edge-reset",
     "edge-manifest",
     "edge-pkg",
+    "edge-token",
 ];
 
 /// The help of a utility or of one of its verbs.

@@ -45,6 +45,7 @@ edge-pkg check|3|Kubernetes, containerd and Docker are not installed
 edge-prep status|0|boot command line
 edge-redirect status|0|iptables is not installed
 edge-reset scan|0|neither iptables nor nft is installed
+edge-token ca-hash|1|cannot read /etc/kubernetes/pki/ca.crt: No such file or directory
 END
 test "$(cut -d ' ' -f 1 /tmp/calls)" = "$(cd /usr/bin && ls edge-*)"
 failed=''

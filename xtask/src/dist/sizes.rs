@@ -19,6 +19,7 @@ const LIMITS: &[(&str, u64)] = &[
     ("edge-crio", 4 << 20),
     ("edge-pkg", 4 << 20),
     ("edge-reset", 4 << 20),
+    ("edge-token", 3 << 20),
 ];
 
 /// x86-64 code is about a quarter larger.

@@ -9,7 +9,7 @@ const INHERITED: &[&str] = &["version", "edition", "rust-version", "license"];
 /// Libraries that are small utilities too.
 const LIBRARIES: &[&str] = &["edge-apt"];
 /// Domain libraries: above the other libraries, below the utilities.
-const DOMAIN: &[&str] = &["edge-kubeedge"];
+const DOMAIN: &[&str] = &["edge-kubeedge", "edge-pki"];
 const TABLES: &[&str] = &["dependencies", "dev-dependencies", "build-dependencies"];
 
 type Manifest = Document<String>;

@@ -1,14 +1,14 @@
 //! Who signed a certificate, and whether clients accept that CA.
 
 use edge_host::Finding;
+use edge_pki::cert::{Authority, Certificate};
+use edge_pki::chain::{self, Problem};
+use edge_pki::sign::Signed;
+use edge_pki::{encoding, subject, times};
 
 use super::{PairCheck, error, exposed_key, warning};
-use crate::cert::{Authority, Certificate};
-use crate::chain::{self, Problem};
-use crate::facts::{Read, matches_key};
+use crate::facts::Read;
 use crate::kind::Kind;
-use crate::sign::Signed;
-use crate::{encoding, subject, times};
 
 /// The issuer that a certificate must have.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub fn chain(check: &PairCheck<'_>, issuer: &Issuer, findings: &mut Vec<Finding>
     if damaged > 0 {
         findings.push(warning(ca_file, encoding::skipped_text(damaged), is_stream.then(|| check.make()).flatten()));
     }
-    let has_key = |ca: &Certificate| check.pair.key.valid().is_some_and(|key| matches_key(ca, key));
+    let has_key = |ca: &Certificate| check.pair.key.valid().is_some_and(|key| ca.matches_key(key));
     // A server's own certificate may be in the bundle, too.
     let is_itself = |ca: &Certificate| ca.der == certificate.der && ca.authority == Authority::No;
     if authorities.iter().any(|ca| !is_itself(ca) && has_key(ca)) {

@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 
 use edge_host::{Finding, Severity};
+use edge_pki::cert::Certificate;
+use edge_pki::chain;
+use edge_pki::names::{self, Name};
+use edge_pki::subject;
 
 use super::{PairCheck, error, warning};
 use crate::apiserver::Dials;
-use crate::cert::Certificate;
-use crate::chain;
 use crate::cluster::{Cluster, Verifier};
 use crate::facts::Read;
-use crate::names::{self, Name};
-use crate::subject;
 
 /// What is known of the names in a certificate.
 #[derive(Debug, Clone, Copy)]

@@ -6,19 +6,20 @@ use std::path::Path;
 use edge_host::{Finding, Host, Outcome, Result, State};
 use edge_kubeedge::Kind as Component;
 use edge_kubeedge::unit::config_in_use;
+use edge_pki::cert::{bundle_from_pem, each_from_pem};
+use edge_pki::encoding;
+use edge_pki::names;
+use edge_pki::names::Name;
 
 use crate::catalog;
-use crate::cert::{bundle_from_pem, each_from_pem};
 use crate::cli::{CheckTarget, Names, Options};
 use crate::cluster::{self, Cluster};
 use crate::diagnose::{self, Issuer, PairCheck, cluster::Known};
 use crate::edgecore;
-use crate::encoding;
 use crate::facts::{self, Pair, Read};
 use crate::kind::{Dirs, Kind};
-use crate::names::Name;
 use crate::report::{certificate_record, end_shown};
-use crate::{cloudcore, names, request};
+use crate::{cloudcore, request};
 
 /// What a check knows of its host.
 struct Context<'a> {

@@ -4,23 +4,24 @@ use std::path::Path;
 
 use edge_host::action::Bytes;
 use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, apply, apply_part};
+use edge_pki::cert::{Certificate, bundle_from_pem, each_from_pem};
+use edge_pki::encoding::{skipped, without_keys};
+use edge_pki::issue::Contents;
+use edge_pki::key::PrivateKey;
+use edge_pki::names::Name;
+use edge_pki::{names, times};
 
 use crate::authority::{self, Ready};
-use crate::cert::{Certificate, bundle_from_pem, each_from_pem};
 use crate::cli::{Names, Options};
 use crate::cloudcore;
 use crate::cluster;
 use crate::diagnose::cluster::{Known, lacks_nodes};
 use crate::edgecore;
-use crate::encoding::{skipped, without_keys};
 use crate::facts::{self, Source};
-use crate::issue::Contents;
-use crate::key::PrivateKey;
 use crate::kind::{Dirs, Kind};
-use crate::names::Name;
 use crate::plan::{Decision, Key, decide, decide_authority, plan};
+use crate::request;
 use crate::request::{KeyChoice, Request};
-use crate::{names, request, times};
 
 const CLOUD: &str = "restart cloudcore, as it reads certificates only when it starts: systemctl restart cloudcore";
 const EDGE: &str = "copy rootCA.crt, edge.crt and edge.key to the node (as ca/rootCA.crt, certs/server.crt and certs/server.key) and \
@@ -245,7 +246,7 @@ impl<'a> Call<'a> {
         let mut request = request::of_pair(options, &entry, Vec::new(), None)?;
         if options.subject.is_none() {
             // SUBJECT of certgen.sh is for all certificates, but a CA with the subject of what it signs confuses clients.
-            request.subject = crate::subject::parse(&entry.subject)?;
+            request.subject = edge_pki::subject::parse(&entry.subject)?;
         }
         Ok(Call { options, dirs: request::dirs(host, options)?, kind: Kind::Ca, request })
     }
@@ -254,7 +255,7 @@ impl<'a> Call<'a> {
     fn of_missing_authority(host: &Host, options: &'a Options) -> Result<Call<'a>> {
         let entry = Kind::Ca.entry()?;
         let mut call = Call::of_authority(host, options)?;
-        call.request.subject = crate::subject::parse(&entry.subject)?;
+        call.request.subject = edge_pki::subject::parse(&entry.subject)?;
         call.request.subject_must_be = None;
         call.request.days = entry.days;
         call.request.algorithm = None;

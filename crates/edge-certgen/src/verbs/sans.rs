@@ -1,9 +1,9 @@
 //! The SANs of a call that does not name all of them.
 
 use edge_host::{Error, Host, Result};
+use edge_pki::names::{self, Name};
 
 use crate::kind::Kind;
-use crate::names::{self, Name};
 use crate::{cloudcore, facts};
 
 /// The SANs of the existing certificate, those that cloudcore.yaml advertises and `check` requires, and those of edge

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use edge_host::{Common, Error, Host, Mode, Outcome, Result};
+use edge_pki::cert::Certificate;
+use edge_pki::encoding::without_keys;
 use toml_edit::{Item, TableLike};
 
 use super::make::{HubPair, make_by_hub};
 use crate::catalog::{damaged, parse};
-use crate::cert::Certificate;
 use crate::cli::{Options, Shape};
-use crate::encoding::without_keys;
 use crate::facts::{self, Read};
 use crate::kind::Kind;
 use crate::{cloudcore, request};

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Host, Outcome, Result};
+use edge_pki::cert::{Authority, Certificate, each_from_pem};
+use edge_pki::encoding;
+use edge_pki::key::{KeyError, PrivateKey};
+use edge_pki::subject;
 
-use crate::cert::{Authority, Certificate, each_from_pem};
-use crate::encoding;
-use crate::facts::{self, matches_key};
-use crate::key::{KeyError, PrivateKey};
+use crate::facts;
 use crate::report::{all_names, certificate_record, end_shown, key_record};
-use crate::{request, subject};
+use crate::request;
 
 /// What a file contains.
 enum Content {
@@ -32,7 +33,7 @@ pub(crate) fn run(host: &mut Host, files: &[PathBuf]) -> Result<Outcome> {
             Content::Certificates(certificates) => {
                 for certificate in certificates {
                     let key_file = read.iter().find_map(|(name, content)| match content {
-                        Content::Key(key) if matches_key(certificate, key) => Some(name.as_str()),
+                        Content::Key(key) if certificate.matches_key(key) => Some(name.as_str()),
                         _ => None,
                     });
                     show_certificate(host, name, certificate, key_file, now);
@@ -40,7 +41,7 @@ pub(crate) fn run(host: &mut Host, files: &[PathBuf]) -> Result<Outcome> {
             }
             Content::Key(key) => {
                 let certificate_file = read.iter().find_map(|(name, content)| match content {
-                    Content::Certificates(all) if all.iter().any(|certificate| matches_key(certificate, key)) => {
+                    Content::Certificates(all) if all.iter().any(|certificate| certificate.matches_key(key)) => {
                         Some(name.as_str())
                     }
                     _ => None,
@@ -96,8 +97,8 @@ fn show_certificate(host: &mut Host, name: &str, certificate: &Certificate, key_
     }
     lines.push(format!(
         "    valid        {} to {}",
-        crate::times::rfc3339(certificate.not_before),
-        crate::times::rfc3339(certificate.not_after)
+        edge_pki::times::rfc3339(certificate.not_before),
+        edge_pki::times::rfc3339(certificate.not_after)
     ));
     let its = key_file.map_or_else(String::new, |file| format!(", private key in {file}"));
     lines.push(format!("    key          {}{its}", certificate.key_shown()));

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::sys::stat::SFlag;
 
 use crate::action::{Node, SetValue};
 use crate::error::{Error, Result, ResultExt};
 use crate::journal::Change;
-use crate::root::{FileSnapshot, LastLink, Meta, ResolvedPath, Root, State};
+use crate::root::{FileSnapshot, LastLink, Meta, ResolvedPath, Root, State, kind};
 
 pub(super) const KEY_MODE: u32 = 0o600;
 
@@ -35,7 +36,11 @@ pub(crate) fn same_value(a: &str, b: &str) -> bool {
 }
 
 pub(super) fn link_mode(node: &Node) -> LastLink {
-    if matches!(node, Node::Link(_) | Node::Large { .. }) { LastLink::Keep } else { LastLink::Follow }
+    if matches!(node, Node::Link(_) | Node::Large { .. } | Node::OfUser { .. }) {
+        LastLink::Keep
+    } else {
+        LastLink::Follow
+    }
 }
 
 pub(crate) fn resolve<'r>(root: &'r Root, path: &Path, link: LastLink) -> Result<ResolvedPath<'r>> {
@@ -44,7 +49,24 @@ pub(crate) fn resolve<'r>(root: &'r Root, path: &Path, link: LastLink) -> Result
 
 /// Resolves the path of a record, as the change itself did.
 pub(crate) fn resolve_change<'r>(root: &'r Root, change: &Change) -> Result<ResolvedPath<'r>> {
-    resolve(root, &absolute(change.path().unwrap_or_default()), change.last_link())
+    let path = absolute(change.path().unwrap_or_default());
+    let resolved = resolve(root, &path, change.last_link())?;
+    if matches!(change, Change::Write(change) if change.owner.is_some()) {
+        refuse_links(root, "restore", &path, &resolved)?;
+    }
+    Ok(resolved)
+}
+
+/// Refuses a path that a user may have redirected. The directories of a resolved path are open, so that no change after
+/// this check has an effect.
+pub(super) fn refuse_links(root: &Root, verb: &str, path: &Path, resolved: &ResolvedPath<'_>) -> Result<()> {
+    let is_link = resolved.stat().on("read", root.display(path))?.is_some_and(|stat| kind(&stat) == SFlag::S_IFLNK);
+    if !is_link && resolved.canonical() == path {
+        return Ok(());
+    }
+    let shown = root.display(path);
+    Err(Error::refused(format!("cannot {verb} {}: a part of its path is a symbolic link", shown.display()))
+        .hint("replace the link with what it points to"))
 }
 
 pub(super) fn unchanged(

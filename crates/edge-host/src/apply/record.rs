@@ -4,12 +4,12 @@ use std::io;
 
 use nix::unistd::{getegid, geteuid};
 
-use super::paths::{key_meta, link_mode, meta, relative, resolve, unchanged, value_unchanged};
+use super::paths::{KEY_MODE, key_meta, link_mode, meta, refuse_links, relative, resolve, unchanged, value_unchanged};
 use super::{mode, trash};
 use crate::action::{Action, ActionKind, Bytes, Inverse, MAX_COPY, Node, Write};
 use crate::error::{Error, Result, ResultExt};
 use crate::journal::{Change, WriteChange};
-use crate::root::{Content, LastLink, Root, State, sha256};
+use crate::root::{Content, LastLink, Meta, Root, State, sha256};
 use crate::secret::redact;
 
 /// Larger files are not recorded as they were written: a refused undo then shows the difference to the previous
@@ -74,7 +74,11 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
         return Err(io::Error::other("it is a mount point")).on("write", &place);
     }
     let same_key = matches!(write.node, Node::SameKey(_));
-    let private = same_key || matches!(write.node, Node::PrivateKey { .. });
+    let owner = if let Node::OfUser { owner, .. } = &write.node { Some(*owner) } else { None };
+    if owner.is_some() {
+        refuse_links(root, "write", &write.path, &resolved)?;
+    }
+    let private = same_key || owner.is_some() || matches!(write.node, Node::PrivateKey { .. });
     let secret = private || matches!(write.node, Node::Secret { .. });
     let in_place = matches!(write.node, Node::File { .. }) && resolved.needs_in_place().on("write", &place)?;
     let is_file = matches!(write.was.state, State::File { .. });
@@ -119,9 +123,10 @@ fn write_change(root: &Root, write: &Write) -> Result<WriteChange> {
         wrote: wrote(write),
         made,
         inverse: write.inverse.clone(),
-        kept_old: private && !same_key && is_file,
-        aside: same_key && is_file,
+        kept_old: private && !same_key && owner.is_none() && is_file,
+        aside: (same_key || owner.is_some()) && is_file,
         large,
+        owner,
     })
 }
 
@@ -141,6 +146,7 @@ fn after(write: &Write) -> Option<State> {
         Node::PrivateKey { content: Bytes::Known(bytes) }
         | Node::Secret { content: Bytes::Known(bytes) }
         | Node::SameKey(bytes) => (bytes, key_meta(was)),
+        Node::OfUser { content, owner } => (content, Meta { mode: KEY_MODE, owner: Some(*owner) }),
         Node::Large { sha256, mode, .. } => {
             let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
             let xattrs = Some(Box::default());

@@ -4,13 +4,13 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::paths::{key_meta, link_mode, meta, remove_made, resolve, unchanged};
+use super::paths::{KEY_MODE, key_meta, link_mode, meta, refuse_links, remove_made, resolve, unchanged};
 use super::previous;
 use super::step::Step;
 use crate::action::{ActionKind, Bytes, Node, Write};
 use crate::error::{Error, Result, ResultExt};
 use crate::journal::{Change, WriteChange};
-use crate::root::{FileSnapshot, LastLink, ResolvedPath, Root, State};
+use crate::root::{FileSnapshot, LastLink, Meta, ResolvedPath, Root, State};
 
 /// A write that is ready to be renamed; if it is dropped before, nothing is left of it.
 #[derive(Debug)]
@@ -53,16 +53,20 @@ pub(super) fn stage<'r>(root: &'r Root, write: Write, change: &WriteChange) -> R
         Node::File { content, mode } => (known(content)?, meta(was, mode)),
         Node::PrivateKey { content } | Node::Secret { content } => (known(content)?, key_meta(was)),
         Node::SameKey(bytes) => ((bytes, false), key_meta(was)),
+        Node::OfUser { content, owner } => ((content, false), Meta { mode: KEY_MODE, owner: Some(owner) }),
         Node::Large { .. } => return Err(Error::failed("cannot hold a large file in memory")),
     };
     let resolved = resolve(root, &write.path, link)?;
+    if change.owner.is_some() {
+        refuse_links(root, "write", &write.path, &resolved)?;
+    }
     unchanged(root, "write", &write.path, &resolved, &write.was)?;
     let (path, was, made) = (write.path, write.was, change.made.clone());
     let mut staged = Staged { root, resolved, path, was, how: How::Beside, made_now, made, placed: false };
     let shown = root.display(&staged.path);
-    staged.resolved.make_parents().on("write", &shown)?;
+    staged.resolved.make_parents_for(change.owner).on("write", &shown)?;
     let resolved = &staged.resolved;
-    if link == LastLink::Keep {
+    if link == LastLink::Keep && change.owner.is_none() {
         resolved.stage_link(OsStr::from_bytes(&bytes)).on("write", &shown)?;
     } else if change.in_place.is_some() {
         staged.how = How::InPlace(bytes);

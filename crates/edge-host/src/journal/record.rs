@@ -154,12 +154,15 @@ pub(crate) struct WriteChange {
     /// The previous file is kept as NAME.old.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) kept_old: bool,
-    /// The same private key in another encoding: the previous file is kept under its checksum.
+    /// The same private key in another encoding, or a file of a user: the previous file is kept under its checksum.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) aside: bool,
     /// A large file: a link is replaced itself, and the previous file is kept under its checksum.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) large: bool,
+    /// A file of this user and group: no link is followed to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<(u32, u32)>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
@@ -171,7 +174,7 @@ impl WriteChange {
     /// Whether a link in its place is replaced itself.
     pub(crate) fn last_link(&self) -> LastLink {
         let is_link = matches!(self.after, Some(State::Link { .. }));
-        if self.large || is_link { LastLink::Keep } else { LastLink::Follow }
+        if self.large || is_link || self.owner.is_some() { LastLink::Keep } else { LastLink::Follow }
     }
 }
 

@@ -52,9 +52,18 @@ pub(super) fn hidden_name(name: &OsStr, suffix: &[u8]) -> OsString {
 impl ResolvedPath<'_> {
     /// Makes the missing parent directories (mode 0755, whatever the umask).
     pub(crate) fn make_parents(&mut self) -> io::Result<()> {
+        self.make_parents_for(None)
+    }
+
+    /// The same for a file of a user, who owns them (mode 0700).
+    pub(crate) fn make_parents_for(&mut self, owner: Option<(u32, u32)>) -> io::Result<()> {
+        let meta = Meta { mode: if owner.is_some() { 0o700 } else { 0o755 }, owner };
         for name in std::mem::take(&mut self.missing) {
             if self.is_absent(&name) {
-                self.make_directory(&name, |made| Ok(fchmod(made, Mode::from_bits_truncate(0o755))?))?;
+                self.make_directory(&name, |made| match owner {
+                    Some(_) => set_attributes(made, meta, None, None),
+                    None => Ok(fchmod(made, Mode::from_bits_truncate(meta.mode))?),
+                })?;
             }
             let next = self.open_directory(&name)?;
             self.descend(next, name);

@@ -182,7 +182,8 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, run: u64, entry: &Entry,
         }
         UndoStep::Restore(restore) => {
             let mut resolved = resolve_change(root, change)?;
-            put_back(root, &mut resolved, restore)?.on("restore", &shown)
+            let owner = if let Change::Write(change) = change { change.owner } else { None };
+            put_back(root, &mut resolved, restore, owner)?.on("restore", &shown)
         }
         UndoStep::Edit { bytes, state, .. } => {
             put(&resolve_change(root, change)?, &bytes, &state).on("restore", &shown)
@@ -200,9 +201,14 @@ pub(crate) fn perform(root: &Root, lock: Option<&Lock>, run: u64, entry: &Entry,
     }
 }
 
-fn put_back(root: &Root, resolved: &mut ResolvedPath<'_>, restore: Restore) -> Result<io::Result<()>> {
+fn put_back(
+    root: &Root,
+    resolved: &mut ResolvedPath<'_>,
+    restore: Restore,
+    owner: Option<(u32, u32)>,
+) -> Result<io::Result<()>> {
     let Restore { state, from, .. } = restore;
-    if let Err(cause) = resolved.make_parents() {
+    if let Err(cause) = resolved.make_parents_for(owner) {
         return Ok(Err(cause));
     }
     Ok(match (&state, from) {

@@ -8,13 +8,13 @@ use der::{Decode, Encode};
 use ring::digest::{SHA256, digest};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName, SubjectKeyIdentifier};
-use x509_cert::name::RdnSequence as DistinguishedName;
 
 use crate::encoding::{self, CERTIFICATE};
-use crate::key::Algorithm;
+use crate::key::{Algorithm, PrivateKey};
 use crate::names::Name;
 use crate::sign::{Signed, check};
-use crate::{subject, times};
+use crate::subject::DistinguishedName;
+use crate::{names, subject, times};
 
 /// Without the decoder's own text, which is of no use to a user.
 const DAMAGED: &str = "its certificate is damaged: it is not valid X.509";
@@ -167,6 +167,16 @@ impl Certificate {
         &self.point
     }
 
+    /// Whether it is the certificate of this private key.
+    pub fn matches_key(&self, key: &PrivateKey) -> bool {
+        key.public_key_info().is_some_and(|info| info == self.public_key_info)
+    }
+
+    /// Whether a client that connects to `host` accepts it: one of its SANs is that address or name, or a wildcard for it.
+    pub fn is_valid_for(&self, host: &Name) -> bool {
+        names::uncovered(std::slice::from_ref(host), &self.names).is_empty()
+    }
+
     /// Whether it names `issuer` as its issuer.
     pub fn names_issuer(&self, issuer: &Certificate) -> bool {
         subject::same(&self.issuer, &issuer.subject)
@@ -194,6 +204,12 @@ impl Certificate {
     pub fn fingerprint(&self) -> String {
         let bytes = digest(&SHA256, &self.der);
         bytes.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+    }
+
+    /// The SHA-256 of its public key (SubjectPublicKeyInfo), as `kubeadm join --discovery-token-ca-cert-hash` takes it
+    /// after `sha256:`.
+    pub fn public_key_hash(&self) -> String {
+        digest(&SHA256, &self.public_key_info).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The type of its public key, as shown to users.

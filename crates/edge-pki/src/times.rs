@@ -1,10 +1,8 @@
 //! Times as seconds since 1970, and the earliest time that the system clock may have.
 
 use edge_host::{Error, Result};
-use time::OffsetDateTime;
+use time::{Date, Month, OffsetDateTime, Time};
 
-/// How many days before it expires a certificate is renewed, unless it is a short one.
-const RENEW_BEFORE: u32 = 30;
 /// Seconds of a day.
 pub const DAY: i64 = 86_400;
 
@@ -47,20 +45,43 @@ pub fn rfc3339(seconds: i64) -> String {
     )
 }
 
-/// A time for rcgen; none outside the years 0 to 9999.
+/// A time as a calendar has it; none outside the years 0 to 9999.
 pub fn of(seconds: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(seconds).ok().filter(|time| (0..=9999).contains(&time.year()))
+}
+
+/// The time of a text as in RFC 3339, such as `2029-02-24T04:00:00Z`; fractions of a second are left out.
+pub fn from_rfc3339(text: &str) -> Option<i64> {
+    let (date, rest) = text.split_once(['T', 't'])?;
+    let numbers = |text: &str, separator: char| -> Option<[u32; 3]> {
+        let parts: Vec<&str> = text.split(separator).collect();
+        let is_number = |part: &&str| part.len() >= 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+        if parts.len() != 3 || !parts.iter().all(is_number) {
+            return None;
+        }
+        Some([parts[0].parse().ok()?, parts[1].parse().ok()?, parts[2].parse().ok()?])
+    };
+    let (clock, zone) = rest.split_at(rest.find(['Z', 'z', '+', '-'])?);
+    let [year, month, day] = numbers(date, '-').filter(|_| date.len() == 10)?;
+    let [hour, minute, second] = numbers(clock.split('.').next()?, ':')?;
+    let offset = match zone {
+        "Z" | "z" => 0,
+        _ => {
+            let [hours, minutes, _] = numbers(&format!("{}:00", zone.get(1..)?), ':')?;
+            let seconds = i64::from(hours) * 3600 + i64::from(minutes) * 60;
+            if zone.starts_with('-') { -seconds } else { seconds }
+        }
+    };
+    let byte = |number: u32| u8::try_from(number).ok();
+    let date = Date::from_calendar_date(year.try_into().ok()?, Month::try_from(byte(month)?).ok()?, byte(day)?).ok()?;
+    // A leap second counts as the one before it.
+    let time = Time::from_hms(byte(hour)?, byte(minute)?, byte(second)?.min(59)).ok()?;
+    Some(OffsetDateTime::new_utc(date, time).unix_timestamp() - offset)
 }
 
 /// Whole days until `then`, negative if it is in the past.
 pub fn days_left(now: i64, then: i64) -> i64 {
     (then - now).div_euclid(DAY)
-}
-
-/// The default of --renew-before for a certificate of `days`: 30, or a third of it if that is less, so that a new
-/// one is kept.
-pub fn renew_before(days: i64) -> u32 {
-    u32::try_from(days / 3).unwrap_or(0).min(RENEW_BEFORE)
 }
 
 /// `1 day`, `30 days`.
@@ -89,8 +110,20 @@ mod tests {
     #[test]
     fn times_are_shown_and_days_counted() {
         assert_eq!((date(0).as_str(), rfc3339(3661).as_str()), ("1970-01-01", "1970-01-01T01:01:01Z"));
+        for (text, seconds) in [
+            ("1970-01-01T01:01:01Z", Some(3661)),
+            ("1970-01-01T01:01:01.999z", Some(3661)),
+            ("1970-01-01T03:01:01+02:00", Some(3661)),
+            ("1969-12-31T20:01:01-05:00", Some(3661)),
+            ("2026-13-01T00:00:00Z", None),
+            ("2026-02-30T00:00:00Z", None),
+            ("2026-01-01", None),
+            ("2026-01-01T00:00:00", None),
+            ("", None),
+        ] {
+            assert_eq!(from_rfc3339(text), seconds, "{text}");
+        }
         assert_eq!((days_left(0, DAY), days_left(0, DAY - 1), days_left(1, 0)), (1, 0, -1));
-        assert_eq!([825, 90, 89, 20, 1, -5].map(renew_before), [30, 30, 29, 6, 0, 0]);
         assert_eq!((days(1), days(-3)), ("1 day".into(), "-3 days".into()));
     }
 }

@@ -4,7 +4,8 @@ use der::asn1::{Any, ObjectIdentifier};
 use der::{Encode, Tag, Tagged};
 use edge_host::{Error, Result};
 use x509_cert::attr::AttributeTypeAndValue;
-use x509_cert::name::{RdnSequence as Name, RelativeDistinguishedName};
+pub use x509_cert::name::RdnSequence as DistinguishedName;
+use x509_cert::name::RelativeDistinguishedName;
 
 /// An attribute of a subject: its short name, its OID and its maximal length.
 struct Attribute {
@@ -32,13 +33,13 @@ const ATTRIBUTES: &[Attribute] = &[
 /// A subject from `/C=CN/O=KubeEdge/CN=name`; a backslash escapes a slash or backslash in a value.
 ///
 /// Errors: exit 2 with the reason.
-pub fn parse(text: &str) -> Result<Name> {
+pub fn parse(text: &str) -> Result<DistinguishedName> {
     let wrong = |why: String| {
         Error::usage(format!("cannot use the subject {text:?}: {why}"))
             .hint("write it as for openssl: --subject /O=KubeEdge/CN=name")
     };
     let rest = text.strip_prefix('/').ok_or_else(|| wrong("it must begin with /".to_owned()))?;
-    let mut subject = Name::default();
+    let mut subject = DistinguishedName::default();
     for part in split(rest) {
         let (name, value) = part.split_once('=').ok_or_else(|| wrong(format!("{part:?} is not NAME=VALUE")))?;
         let known = ATTRIBUTES.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name));
@@ -95,12 +96,12 @@ fn split(text: &str) -> Vec<String> {
 }
 
 /// The subject that KubeEdge 1.16 and later require of an edge node's certificate.
-pub fn of_node(name: &str) -> Result<Name> {
+pub fn of_node(name: &str) -> Result<DistinguishedName> {
     parse(&format!("/O=system:nodes/CN=system:node:{}", name.replace('\\', "\\\\").replace('/', "\\/")))
 }
 
 /// A name as shown to users: `CN=kubernetes`, in the order of the certificate.
-pub fn shown(name: &Name) -> String {
+pub fn shown(name: &DistinguishedName) -> String {
     let mut parts = Vec::new();
     for rdn in name.iter() {
         let values = rdn.iter().map(|pair| {
@@ -134,7 +135,7 @@ fn text(value: &Any) -> String {
 }
 
 /// Whether two names have the same bytes, as clients compare them.
-pub fn same(a: &Name, b: &Name) -> bool {
+pub fn same(a: &DistinguishedName, b: &DistinguishedName) -> bool {
     matches!((a.to_der(), b.to_der()), (Ok(a), Ok(b)) if a == b)
 }
 

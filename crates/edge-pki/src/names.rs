@@ -5,7 +5,6 @@ use std::fmt;
 use std::net::IpAddr;
 
 use edge_host::{Error, Result};
-use edge_kubeedge::value::is_node_name;
 
 /// An address or a name, as a certificate contains it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -189,18 +188,8 @@ pub fn host(option: &str, text: &str) -> Result<Name> {
     Ok(Name::Dns(format!("{wildcard}{ascii}")))
 }
 
-/// The name of an edge node given with `option`: unlike a DNS name it is used as it is written.
-///
-/// Errors: exit 2 with the reason.
-pub fn node(option: &str, text: &str) -> Result<Name> {
-    let name = host(option, text)?;
-    if is_node_name(text) {
-        return Ok(name);
-    }
-    Err(wrong(option, text, "it is not a valid node name (lower-case letters, digits, - and .)"))
-}
-
-fn wrong(option: &str, text: &str, why: &str) -> Error {
+/// The error for an address or name given with `option` (exit 2), and why it is refused.
+pub fn wrong(option: &str, text: &str, why: &str) -> Error {
     if text.is_empty() {
         return Error::usage(format!("cannot use an empty {option}: expected an address or a name"));
     }

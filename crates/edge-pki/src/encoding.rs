@@ -6,13 +6,15 @@ use pem::{EncodeConfig, LineEnding, Pem};
 
 /// One block of a PEM file.
 #[derive(Debug, Clone)]
-pub(crate) struct Block {
-    pub(crate) label: String,
-    pub(crate) der: Vec<u8>,
+pub struct Block {
+    /// The label of BEGIN and END: `CERTIFICATE`.
+    pub label: String,
+    /// The content.
+    pub der: Vec<u8>,
     /// Whether there are headers inside the block, before its content.
-    pub(crate) has_headers: bool,
+    pub has_headers: bool,
     /// Whether it is encrypted in the old way of OpenSSL, by such a header.
-    pub(crate) has_encryption_header: bool,
+    pub has_encryption_header: bool,
 }
 
 const BEGIN: &[u8] = b"-----BEGIN ";
@@ -24,12 +26,13 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The end of every label of a private key.
 const PRIVATE_KEY: &[u8] = b"PRIVATE KEY-----";
 
-pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
+/// The label of a certificate's block.
+pub const CERTIFICATE: &str = "CERTIFICATE";
 
 /// All blocks of a file that Go finds, in order; like Go, text between them and damaged blocks are skipped.
 ///
 /// Errors: why there is none.
-pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block>, String> {
+pub fn blocks(bytes: &[u8]) -> Result<Vec<Block>, String> {
     if bytes.is_empty() {
         return Err("it is empty".to_owned());
     }
@@ -50,13 +53,13 @@ pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block>, String> {
 }
 
 /// How many blocks begin in a file that Go does not find: they are damaged, indented or incomplete.
-pub(crate) fn skipped(bytes: &[u8]) -> usize {
+pub fn skipped(bytes: &[u8]) -> usize {
     let begun = bytes.windows(BEGIN.len()).filter(|window| *window == BEGIN).count();
     begun.saturating_sub(blocks(bytes).map_or(0, |blocks| blocks.len()))
 }
 
 /// The same as text, for a finding.
-pub(crate) fn skipped_text(count: usize) -> String {
+pub fn skipped_text(count: usize) -> String {
     let blocks = if count == 1 { "1 PEM block".to_owned() } else { format!("{count} PEM blocks") };
     format!("programs skip {blocks} in it: damaged, incomplete or indented")
 }
@@ -90,7 +93,9 @@ fn unseen(bytes: &[u8]) -> Option<&'static str> {
 
 /// The public part of a certificate's file: all of it, or only the certificates where it contains anything else,
 /// such as the private key.
-pub(crate) fn without_keys(bytes: &[u8]) -> Result<Vec<u8>, String> {
+///
+/// Errors: why it has no PEM block.
+pub fn without_keys(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let blocks = blocks(bytes)?;
     let certificates: Vec<&Block> = blocks.iter().filter(|block| block.label == CERTIFICATE).collect();
     // An incomplete key is not a block, and still most of a key.
@@ -102,16 +107,16 @@ pub(crate) fn without_keys(bytes: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 /// Whether the first block of a file is a certificate.
-pub(crate) fn begins_with_certificate(bytes: &[u8]) -> bool {
+pub fn begins_with_certificate(bytes: &[u8]) -> bool {
     blocks(bytes).is_ok_and(|blocks| blocks.first().is_some_and(|block| block.label == CERTIFICATE))
 }
 
 /// Whether a file contains a private key, even an incomplete one.
-pub(crate) fn contains_key(bytes: &[u8]) -> bool {
+pub fn contains_key(bytes: &[u8]) -> bool {
     bytes.windows(PRIVATE_KEY.len()).any(|window| window == PRIVATE_KEY)
 }
 
 /// A block as text, lines of 64 ending in a line feed.
-pub(crate) fn encode(label: &str, der: &[u8]) -> String {
+pub fn encode(label: &str, der: &[u8]) -> String {
     pem::encode_config(&Pem::new(label, der), EncodeConfig::new().set_line_ending(LineEnding::LF))
 }

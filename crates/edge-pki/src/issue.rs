@@ -9,7 +9,6 @@ use rcgen::{
 };
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
-use x509_cert::name::RdnSequence as DistinguishedNameDer;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use crate::cert::Certificate;
@@ -17,6 +16,7 @@ use crate::encoding::{self, CERTIFICATE};
 use crate::key::RSA_ENCRYPTION;
 use crate::names::Name;
 use crate::sign::Signer;
+use crate::subject::DistinguishedName as Subject;
 use crate::times;
 
 /// How many seconds in the past a certificate begins, for clients whose clock is behind.
@@ -29,7 +29,7 @@ const SERIAL: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Contents {
     /// Its subject.
-    pub subject: DistinguishedNameDer,
+    pub subject: Subject,
     /// Its SANs.
     pub names: Vec<Name>,
     /// Its extendedKeyUsage: `serverAuth`, `clientAuth`.
@@ -144,7 +144,7 @@ fn signed(
     contents: &Contents,
     params: &CertificateParams,
     public_key_info: &[u8],
-    issuer: &DistinguishedNameDer,
+    issuer: &Subject,
     issuer_identifier: Vec<u8>,
     signer: &Signer,
 ) -> Result<String, String> {

@@ -1,0 +1,3 @@
+//! With strace of this machine: not on an emulated one.
+
+mod kill;
