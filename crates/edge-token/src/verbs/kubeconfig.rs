@@ -34,15 +34,8 @@ pub(crate) fn run(host: &mut Host, args: &KubeconfigArgs) -> Result<Outcome> {
             .hint("replace the link with what it points to"));
     }
     let (access, context) = access(host, args, &source)?;
-    let mut wanted = Wanted {
-        access,
-        context,
-        from: source.name,
-        shown,
-        owner: (user.uid, user.gid),
-        now: facts::now(),
-        path,
-    };
+    let mut wanted =
+        Wanted { access, context, from: source.name, shown, owner: (user.uid, user.gid), now: facts::now(), path };
     if let Some(name) = &args.name {
         wanted.rename(check_name(name)?);
     }
