@@ -35,8 +35,8 @@ pub(super) fn limit(name: &str, machine: Machine) -> u64 {
 /// The limit of all binaries together.
 fn total_limit(machine: Machine) -> u64 {
     match machine {
-        Machine::Arm64 | Machine::Armv7 => 21 << 20,
-        Machine::Amd64 => 26 << 20,
+        Machine::Arm64 | Machine::Armv7 => 23 << 20,
+        Machine::Amd64 => 28 << 20,
     }
 }
 
