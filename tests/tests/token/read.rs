@@ -94,7 +94,7 @@ fn damaged_input_is_named_and_prints_nothing() {
         (format!("{token}root@cloud:~#"), "it has 13 characters after its signature, such as a shell prompt"),
         (token[..token.len() - 1].to_owned(), "it is cut off: its signature has 42 of 43 characters"),
         (token[1..].to_owned(), "its first part is not the checksum of a CA"),
-        (twice.clone(), "it is base64 in base64: it was encoded twice\nhint: decode it once first: base64 -d"),
+        (twice, "it is base64 in base64: it was encoded twice\nhint: decode it once first: base64 -d"),
         (secret(&base64(&token)), "it is base64 in base64"),
         (secret(&token).replace("tokendata", "other"), ""),
         (

@@ -66,7 +66,7 @@ fn home(host: &Host, name: &str, user: &User) -> Result<PathBuf> {
     match host.root.find_link(&home)?.state {
         State::Directory { uid, .. } if uid == user.uid => Ok(home),
         State::Directory { .. } => Err(Error::refused(format!("cannot use {shown}: it does not belong to {name}"))
-            .hint("give the user a home directory: usermod --home DIR --move-home USER")),
+            .hint(format!("if nobody else uses it: chown {}:{} {}", user.uid, user.gid, edge_host::quoted(&shown)))),
         State::Absent => Err(Error::failed(format!("cannot use {shown}: the home directory of {name} does not exist"))
             .hint(format!("create it: mkhomedir_helper {}", edge_host::quoted(name)))),
         other => Err(Error::failed(format!("cannot use {shown}: it is {}, not a directory", other.describe()))),
