@@ -44,7 +44,8 @@ pub fn restart_no_block(unit: &str) -> Run {
     // undo of several runs.
     let [is_active, reset] =
         [&["is-active", "--quiet"][..], &["reset-failed"]].map(|words| argv(words, unit).join(" "));
-    let undo = format!("{is_active} || exit 0; {reset}; {}", try_restart(unit));
+    // From 3 on it is not active or not known; 1 is an error of systemctl itself.
+    let undo = format!("{is_active} || {{ test $? -ge 3; exit; }}; {reset}; {}", try_restart(unit));
     Run::new(argv(&["restart", "--no-block"], unit), WITHIN).undone_by(UndoOrder::Finally, ["sh", "-c", &undo])
 }
 
