@@ -63,9 +63,30 @@ impl<'t> Kubeconfig<'t> {
             (Value::Mapping(_), Some(kind)) => return Err(format!("it is not a kubeconfig: its kind is {kind:?}")),
             _ => return Err("it is not a kubeconfig: expected settings, KEY: VALUE".to_owned()),
         }
-        for (list, _) in LISTS {
-            if !matches!(value.get(list), None | Some(Value::Null | Value::Sequence(_))) {
-                return Err(format!("it is not a valid kubeconfig: {list} is not a list"));
+        // kubectl reads none of a file in which one value has another type.
+        let invalid =
+            |what: String, expected: &str| Err(format!("it is not a valid kubeconfig: {what} is not {expected}"));
+        for key in ["apiVersion", "kind", "current-context"] {
+            if !matches!(value.get(key), None | Some(Value::Null | Value::String(_))) {
+                return invalid(key.to_owned(), "a string");
+            }
+        }
+        for (list, key) in LISTS {
+            let entries = match value.get(list) {
+                None | Some(Value::Null) => continue,
+                Some(Value::Sequence(entries)) => entries,
+                Some(_) => return invalid(list.to_owned(), "a list"),
+            };
+            for (index, entry) in entries.iter().enumerate() {
+                if !matches!(entry, Value::Null | Value::Mapping(_)) {
+                    return invalid(format!("{list}[{index}]"), "a mapping");
+                }
+                if !matches!(entry.get("name"), None | Some(Value::Null | Value::String(_))) {
+                    return invalid(format!("the name of {list}[{index}]"), "a string");
+                }
+                if !matches!(entry.get(key), None | Some(Value::Null | Value::Mapping(_))) {
+                    return invalid(format!("{key} of {list}[{index}]"), "a mapping");
+                }
             }
         }
         Ok(Kubeconfig { document, value })
@@ -220,10 +241,19 @@ mod tests {
     #[test]
     fn parse_refuses_what_is_not_a_kubeconfig() {
         assert_eq!(Kubeconfig::parse("").unwrap().len("users"), 0);
+        // As kubectl reads them.
+        Kubeconfig::parse("current-context:\nkind: ~\nusers: [~, {name: u, user: ~}]\nclusters: [{}]\n").unwrap();
         for (text, why) in [
             ("kind: Pod", "its kind is \"Pod\""),
             ("- a", "expected settings"),
             ("users: {}", "users is not a list"),
+            ("current-context: [a]", "current-context is not a string"),
+            ("current-context: 5", "current-context is not a string"),
+            ("apiVersion: {}", "apiVersion is not a string"),
+            ("kind: []", "kind is not a string"),
+            ("users: [{name: u}, 5]", "users[1] is not a mapping"),
+            ("contexts: [{name: 5}]", "the name of contexts[0] is not a string"),
+            ("clusters: [{name: c, cluster: [s]}]", "cluster of clusters[0] is not a mapping"),
             ("a: 1\n---\nb: 1\n", "more than one YAML document"),
             ("a: [", "not valid YAML"),
         ] {

@@ -107,8 +107,8 @@ mod tests {
         assert_eq!(revert(want, &data).unwrap(), want, "reverted already");
         let error = revert(&now.replace("token: t", "token: new"), &data).unwrap_err();
         assert!(error.message().contains("u in users was changed since"), "{error}");
-        let other = revert(&now.replace("current-context: x", "current-context: y"), &data).unwrap();
-        assert!(other.contains("current-context: y"), "{other}");
+        let other = revert(&now.replace("current-context: x", "current-context: other"), &data).unwrap();
+        assert!(other.contains("current-context: other"), "{other}");
     }
 
     #[test]
