@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sets up kubectl logs and exec on the host of cloudcore and the API server: certificates, cloudcore.yaml,
 # and the redirect, where cloudcore does not manage it itself (from 1.8 it does, unless cloudcore.yaml turns that off).
+# A cloudcore that was started by hand, such as with nohup, gets a unit.
 #
 #   KUBEEDGE_VERSION=1.7.2 sh cloud-node.sh -n
 #   ROOT=/mnt/image … sh cloud-node.sh              # works on a mounted image, with CA and CA_KEY
@@ -18,7 +19,8 @@
 #   CLOUDCORE         cloudcore's addresses, separated by commas; default: the first one that cloudcore.yaml advertises
 #   NAMES             its DNS names, separated by commas; default: none
 #   CA, CA_KEY        certificate and key of the cluster's CA; default: those of kubeadm, k3s, RKE2, k0s or MicroK8s
-#   RESTART           yes: restart a running cloudcore if cloudcore.yaml was changed; default: no
+#   RESTART           yes: restart a running cloudcore if cloudcore.yaml was changed, and run one that was started by
+#                     hand in its unit; default: no
 set -eu
 # shellcheck source=settings.sh
 . "$(dirname "$(readlink -f "$0")")/settings.sh"
@@ -39,8 +41,12 @@ config() {
     case $code in 3 | 4) ;; *) return "$code" ;; esac
 }
 valid cloudcore.yaml config
+again=''
+[ "${RESTART:-no}" = no ] || again=--restart
 
 steps() {
+    # A cloudcore that was started by hand gets a unit, which starts it again after every exit and at boot.
+    [ -n "$root" ] || [ ! -d /run/systemd/system ] || step edge-conf $again unit cloudcore "$@"
     # The rehearsal does not read a key from standard input; nothing is changed before this step.
     [ "$rehearsal${CA_KEY:-}" = yes- ] ||
         step edge-certgen stream --ip "$addresses" ${NAMES:+--dns "$NAMES"} ${CA:+--ca "$CA"} ${CA_KEY:+--ca-key "$CA_KEY"} "$@"
@@ -53,7 +59,7 @@ steps() {
     # Refused until cloudcore has started with its stream.
     waits=4
     step edge-redirect add --cloudcore "${addresses%%,*}" --kubeedge-version "$version" --persist "$@"
-    finish "$(restart_needed)"
+    finish "$(restart_needed "$@")"
 }
 
 rehearse "$@"

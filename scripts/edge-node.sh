@@ -118,7 +118,7 @@ END
 $settings
 END
     fi
-    finish "$(restart_needed)"
+    finish "$(restart_needed "$@")"
 }
 
 # Both the rehearsal and the step read a proxy with a password.

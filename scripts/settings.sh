@@ -127,13 +127,13 @@ remember() {
     [ "${RESTART:-no}" = no ] || [ -n "$root" ] || ! systemctl is-active --quiet "$unit" || restart=--restart
 }
 
-# The next step for the unit, if its file was changed.
+# restart_needed OPTIONS…: the next step for the unit, if its file was changed or its process was started by hand.
 restart_needed() {
-    if [ -n "$root$restart" ] || [ "$before" = "$(cksum < "$watched")" ]; then
-        echo "done"
-    else
-        echo "next: systemctl restart $unit"
-    fi
+    next="next: systemctl restart $unit" code=0
+    [ -n "$root" ] || edge-conf unit "$unit" --restart "$@" -n > /dev/null 2>&1 || code=$?
+    [ -z "$root$restart" ] && [ "$before" != "$(cksum < "$watched")" ] || next="done"
+    [ "$code" != 3 ] || next="next: edge-conf unit $unit --restart"
+    echo "$next"
 }
 
 # finish NEXT: ends with a line that names the next step.

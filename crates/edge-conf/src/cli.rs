@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use edge_host::{Common, UndoArgs};
-use edge_kubeedge::Minor;
+use edge_kubeedge::{Kind, Minor};
 
 /// Edit and check KubeEdge's edgecore.yaml and cloudcore.yaml
 ///
@@ -104,9 +104,39 @@ edge-conf env DB_PASSWORD=- < /root/password")]
         unit: String,
     },
 
+    /// Give a component that was started by hand, such as with nohup, a systemd unit
+    ///
+    /// The unit runs the command of the process, and starts it again after every exit and at boot. A unit that exists is
+    /// kept, and enabled. The process runs on, unless --restart is given: then it is ended, and the unit started in its
+    /// place. A component in a container is left to the container runtime.
+    #[command(after_help = "Example:\n  edge-conf unit cloudcore --restart")]
+    Unit {
+        /// Whose process it is
+        #[arg(value_name = "COMPONENT")]
+        component: Component,
+    },
+
     /// Undo the newest run; with --id, another one
     #[command(after_help = "Example:\n  edge-conf undo")]
     Undo(UndoArgs),
+}
+
+/// A component of KubeEdge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Component {
+    /// The cloud side.
+    Cloudcore,
+    /// The node's agent.
+    Edgecore,
+}
+
+impl From<Component> for Kind {
+    fn from(component: Component) -> Kind {
+        match component {
+            Component::Cloudcore => Kind::CloudCore,
+            Component::Edgecore => Kind::EdgeCore,
+        }
+    }
 }
 
 /// The features of `enable`.

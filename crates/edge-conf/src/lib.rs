@@ -2,9 +2,12 @@
 //!
 //! Reads the configuration files in /etc/kubeedge/config (or --file), the version of the
 //! installed edgecore and cloudcore, whether the stream certificates exist, and whether CRI-O's socket answers.
-//! Writes those configuration files and drop-ins in /etc/systemd/system.
-//! Runs systemctl (daemon-reload with `env`, restart with `--restart`) and journalctl.
+//! With `unit`, reads the processes and units of the host.
+//! Writes those configuration files, and drop-ins and units in /etc/systemd/system.
+//! Runs systemctl (daemon-reload with `env` and `unit`, restart or start with `--restart`) and journalctl.
+//! `unit --restart` ends the process that was started by hand.
 
+mod by_hand;
 pub mod check;
 pub mod cli;
 pub mod configmap;
@@ -45,6 +48,7 @@ pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
         Verb::Set { .. } | Verb::Unset { .. } | Verb::Enable(_) => verbs::edit::run(host, &common, &options, &verb),
         Verb::Check => verbs::check::run(host, &options),
         Verb::Env { variables, unit } => verbs::env::run(host, &options, &variables, &unit),
+        Verb::Unit { component } => verbs::unit::run(host, &options, component.into()),
         Verb::Undo(args) => undo::run(host, &args, EDITORS),
     }
 }

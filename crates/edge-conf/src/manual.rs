@@ -11,6 +11,7 @@ pub const MANUAL: Manual = Manual {
             "The configuration files of edgecore and cloudcore",
         ),
         ("/etc/systemd/system/UNIT.d/20-edgeutils.conf", "The variables that edge-conf env sets"),
+        ("/etc/systemd/system/cloudcore.service, edgecore.service", "The units that edge-conf unit writes"),
     ],
     environment: &[],
     see_also: &["systemd.exec(5)", "systemctl(1)"],

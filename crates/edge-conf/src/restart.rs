@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use edge_host::{Cmd, Error, Exit, Host, Outcome, Result, UndoArgs, redact, undo};
+use edge_kubeedge::Kind;
 use edge_kubeedge::spelling::{spelled, texts};
 use edge_systemd::systemctl;
 use edge_yaml::{Document, Edited};
@@ -13,6 +14,7 @@ mod setting_state;
 mod watch;
 
 use crate::EDITORS;
+use crate::by_hand::{self, Runs};
 use setting_state::{SettingState, state_of};
 use watch::{State, Verdict, Watch};
 
@@ -44,11 +46,30 @@ pub(crate) fn check_unit(host: &Host, unit: &str) -> Result<()> {
     }
     match systemctl::show(unit, "LoadState")?.get("LoadState") {
         "loaded" => Ok(()),
-        "not-found" => Err(refused("the unit does not exist")
-            .hint("run it without --restart; the component reads the file when it starts")),
+        "not-found" => {
+            let started = Kind::of_unit(unit).is_some_and(|kind| is_by_hand(host, kind));
+            let hint = match Kind::of_unit(unit).filter(|_| started) {
+                Some(kind) => format!("it was started by hand; give it a unit: edge-conf unit {}", kind.program()),
+                None => "run it without --restart; the component reads the file when it starts".to_owned(),
+            };
+            Err(refused("the unit does not exist").hint(hint))
+        }
         "masked" => Err(refused("it is masked").hint(format!("systemctl unmask {unit}; or run it without --restart"))),
         other => Err(refused(&format!("its load state is {other}")).hint(format!("systemctl status {unit}"))),
     }
+}
+
+/// What restarts a component.
+pub(crate) fn command(host: &Host, kind: Kind) -> String {
+    if is_by_hand(host, kind) {
+        format!("edge-conf unit {} --restart", kind.program())
+    } else {
+        format!("systemctl restart {}", kind.unit())
+    }
+}
+
+fn is_by_hand(host: &Host, kind: Kind) -> bool {
+    matches!(by_hand::find(&host.root, kind), Ok(Runs::ByHand(_)))
 }
 
 /// Restarts the unit and watches it; if it does not start, the run is undone.
@@ -88,6 +109,21 @@ fn restart_and_watch(host: &Host, unit: &str) -> Result<()> {
     // systemd does not start a unit that has failed too often; for any other unit this has no effect.
     Cmd::find("systemctl")?.args(["reset-failed", "--", unit]).output()?;
     Cmd::find("systemctl")?.args(["restart", "--", unit]).deadline(RESTART_WITHIN).run()?;
+    watch(host, unit)
+}
+
+/// Waits until a unit that was started stays active; its log is shown if it does not.
+pub(crate) fn wait(host: &mut Host, unit: &str) -> Result<()> {
+    watch(host, unit).inspect_err(|error| {
+        if error.exit() != Exit::Interrupted {
+            show_log(host, unit);
+        }
+    })?;
+    host.report.line(&format!("started {unit}: it is active"));
+    Ok(())
+}
+
+fn watch(host: &Host, unit: &str) -> Result<()> {
     let until = Instant::now() + UP_WITHIN;
     let mut watch = Watch::default();
     loop {

@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod edit;
 pub(crate) mod env;
 pub(crate) mod get;
+pub(crate) mod unit;
 
 use edge_host::{Error, Host, Result};
 use edge_kubeedge::schema::Table;
@@ -22,6 +23,7 @@ pub(crate) fn refuse_unsupported_options(options: &Options, verb: &Verb) -> Resu
         Verb::Get { .. } => ("get", &["--restart"]),
         Verb::Check => ("check", &["--restart"]),
         Verb::Env { .. } => ("env", &["--file", "--force"]),
+        Verb::Unit { .. } => ("unit", &["--file", "--force"]),
         Verb::Undo(_) => ("undo", &["--file", "--restart"]),
         Verb::Set { .. } | Verb::Unset { .. } | Verb::Enable(_) => return Ok(()),
     };

@@ -101,6 +101,20 @@ impl Process<'_> {
         text.split_terminator('\0').map(str::to_owned).collect()
     }
 
+    /// Its working directory.
+    pub fn directory(&self) -> Option<PathBuf> {
+        match self.root.find_link(&self.dir.join("cwd")).ok()?.state {
+            State::Link { target } => Some(PathBuf::from(target)),
+            _ => None,
+        }
+    }
+
+    /// A variable of the environment that it was started with.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let text = self.text("environ")?;
+        text.split_terminator('\0').find_map(|one| Some(one.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
+    }
+
     fn text(&self, name: &str) -> Option<String> {
         let bytes = self.root.read(&self.dir.join(name)).ok().flatten()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
@@ -127,6 +141,8 @@ mod tests {
         assert!(!own.cgroups().is_empty() && own.cgroups().iter().all(|path| path.starts_with('/')));
         assert_eq!(own.arguments().len(), std::env::args().count());
         assert_eq!((own.shares_mounts(), own.shares_pids()), (Some(true), Some(true)));
+        assert_eq!(own.directory(), std::env::current_dir().ok());
+        assert_eq!((own.variable("PATH"), own.variable("PAT")), (std::env::var("PATH").ok(), None));
         assert_eq!(own.id(), Process::own(&root).id());
         assert!(own.id().is_some());
         let gone = Process::numbered(&root, 999_999_999);

@@ -36,6 +36,12 @@ impl Kind {
             Self::CloudCore => "cloudcore.service",
         }
     }
+
+    /// The component of a unit.
+    #[must_use]
+    pub fn of_unit(unit: &str) -> Option<Self> {
+        [Self::EdgeCore, Self::CloudCore].into_iter().find(|kind| kind.unit() == unit)
+    }
 }
 
 /// The configuration that the unit of a component names, which is the default one if it names none; none without a unit.

@@ -33,7 +33,7 @@ pub use name::is_unit_name;
 pub use settings::{Setting, Settings, Variable};
 pub use syntax::{Assignment, parse, value};
 pub use unit::{Boot, PulledIn, Unit, UnitFile, Units};
-pub use words::{quoted_path, quoted_variable, variables};
+pub use words::{quoted_argument, quoted_path, quoted_variable, variables};
 
 /// The directory that sd_booted(3) checks for.
 const BOOTED: &str = "/run/systemd/system";

@@ -150,6 +150,19 @@ pub fn quoted_path(path: &str) -> Result<String> {
     Ok(if path.chars().all(is_plain) { escaped } else { format!("\"{escaped}\"") })
 }
 
+/// Quotes an argument for `ExecStart=`, so that systemd passes exactly this text: it replaces `%` and `$` also in quotes.
+///
+/// Errors: exit 4 for a text with a control character.
+pub fn quoted_argument(text: &str) -> Result<String> {
+    if text.chars().any(char::is_control) {
+        return Err(Error::refused(format!("cannot use {text:?} in a unit: it contains a control character")));
+    }
+    let escaped = text.replace('%', "%%").replace('$', "$$");
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%$".contains(c);
+    let quoted = || format!("\"{}\"", escaped.replace('\\', "\\\\").replace('"', "\\\""));
+    Ok(if !text.is_empty() && text.chars().all(is_plain) { escaped } else { quoted() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +187,25 @@ mod tests {
         ] {
             assert_eq!(of(value), want, "{value}");
         }
+    }
+
+    #[test]
+    fn quoted_argument_is_one_word() {
+        for (text, want) in [
+            ("--config=/etc/a.yaml", "--config=/etc/a.yaml"),
+            ("", "\"\""),
+            (";", "\";\""),
+            ("a b", "\"a b\""),
+            ("$HOME 5%", "\"$$HOME 5%%\""),
+            ("say \"it\" \\n", "\"say \\\"it\\\" \\\\n\""),
+            ("'", "\"'\""),
+        ] {
+            let quoted = quoted_argument(text).unwrap();
+            assert_eq!(quoted, want);
+            let word = command_word(&mut quoted.as_str()).unwrap().unwrap();
+            assert_eq!(word.replace("$$", "$").replace("%%", "%"), text);
+        }
+        assert!(quoted_argument("a\nb").is_err());
     }
 
     #[test]

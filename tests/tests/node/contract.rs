@@ -57,6 +57,8 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["check"], 3),
         (&["enable", "dynamic-controller"], 1),
         (&["env", "A=b"], 0),
+        (&["unit", "cloudcore"], 4),
+        (&["unit", "kubelet"], 2),
         (&["undo", "--list"], 0),
         (&["undo", "-n"], 3),
         (&["undo"], 0),

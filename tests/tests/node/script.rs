@@ -16,6 +16,7 @@ use edgeutils_tests::systems;
 use edgeutils_tests::tool::{self, Ran};
 use edgeutils_tests::tree::{Tree, assert_same};
 
+mod live;
 mod rehearsal;
 mod undo;
 

@@ -90,7 +90,8 @@ pub(crate) fn run(host: &mut Host, common: &Common, options: &Options, verb: &Ve
     if options.restart {
         restart::run(host, &unit, outcome, &Expectation::Settings { path: &path, edited: &edited })?;
     } else if host.root.is_live() && opened.entry.is_none() {
-        host.report.hint(&format!("restart {} to apply it: systemctl restart {unit}", rules.kind.program()));
+        let command = restart::command(host, rules.kind);
+        host.report.hint(&format!("restart {} to apply it: {command}", rules.kind.program()));
     }
     for hint in &requests.hints {
         host.report.hint(hint);
@@ -154,7 +155,7 @@ impl Operation {
                     cgroup_driver: cgroup_driver.map(|driver| driver.name().to_owned()).or(piped.cgroup_driver),
                 })
             }
-            Verb::Get { .. } | Verb::Check | Verb::Env { .. } | Verb::Undo(_) => {
+            Verb::Get { .. } | Verb::Check | Verb::Env { .. } | Verb::Unit { .. } | Verb::Undo(_) => {
                 return Err(Error::failed("internal error: this verb edits no settings"));
             }
         })
