@@ -141,7 +141,8 @@ fn reference(
 
 /// Interrupts a command, and runs it again.
 fn cut(guest: &mut Guest<'_>, reference: &Reference, within: f64, what: &str) -> Result<()> {
-    guest.run(&reference.setup)?;
+    // What the host has before the command is not to be lost: that would be another host.
+    guest.run(&format!("{} && sync", reference.setup))?;
     guest.machine.start(&reference.command)?;
     std::thread::sleep(std::time::Duration::from_secs_f64(within));
     guest.machine.power_cut()?;
