@@ -47,7 +47,9 @@ sysctl -a 2>/dev/null | sed 's/^\([^ ]*\) = \(.*\)$/sysctl\t\1\t\2/'
 ip -o link show | sed 's/^[0-9]*: \([^:@]*\).*/link\t\1\tthere/'
 ip -o address show scope global | awk '{ print "address\t" $2 " " $4 "\tthere" }'
 for family in -4 -6; do ip $family route show; ip $family rule show; done | sed '/^fe80:/d; s/^\(.*\S\)\s*$/route\t\1\tthere/'
-awk '{ split($0, ends, " - "); split(ends[2], of, " "); print "mount\t" $5 "\t" of[1] " " of[2] " " $4 }' /proc/self/mountinfo
+# A namespace has another number after each boot.
+awk '{ split($0, ends, " - "); split(ends[2], of, " "); if (of[1] == "nsfs") sub(/\[[0-9]+\]/, "", $4)
+    print "mount\t" $5 "\t" of[1] " " of[2] " " $4 }' /proc/self/mountinfo
 # Services are listed below; systemd removes the group of one that has ended at a time of its own.
 find /sys/fs/cgroup -maxdepth 2 -type d ! -path '*/system.slice/*' -printf 'cgroup\t%P\tthere\n'
 
