@@ -3,9 +3,11 @@
 //! Reads the token, KubeEdge's files, /etc/hosts, /proc and systemd's units, and connects to cloudcore and the container
 //! runtime. `check` writes nothing. A token is kept in memory, and is part of no message, file, argument or journal.
 
+pub mod certificate;
 pub mod cli;
 pub mod diagnose;
 pub mod facts;
+pub mod joined;
 pub mod manual;
 pub mod request;
 mod verbs;
