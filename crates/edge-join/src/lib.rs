@@ -1,0 +1,4 @@
+//! Joins this host to a KubeEdge cluster.
+
+pub mod plan;
+pub mod program;
