@@ -118,6 +118,8 @@ pub struct HostFacts {
     pub unit_file: FileSnapshot,
     /// The unit.
     pub unit: UnitFacts,
+    /// The unit once its file is written; none if it has one.
+    pub new_unit: Option<UnitFacts>,
     /// Whether the unit is active.
     pub is_active: bool,
 }
@@ -145,7 +147,7 @@ pub enum Ending {
 /// The changes of a join; the second value is whether edgecore is started or restarted.
 pub fn plan(joined: &Joined<'_>, facts: HostFacts, new: New, ending: Ending) -> Result<(Plan, bool)> {
     let mut plan = Plan::new();
-    let HostFacts { pair, program, config, unit_file, unit, is_active } = facts;
+    let HostFacts { pair, program, config, unit_file, unit, new_unit, is_active } = facts;
     let mut needs_restart = new.issued.is_some();
     if let Some(issued) = new.issued {
         write_pair(&mut plan, pair, issued);
@@ -167,7 +169,7 @@ pub fn plan(joined: &Joined<'_>, facts: HostFacts, new: New, ending: Ending) -> 
     if ending == Ending::Image {
         return Ok((plan, false));
     }
-    unit.enable(&mut plan)?;
+    new_unit.as_ref().unwrap_or(&unit).enable(&mut plan)?;
     if !unit.has_systemd {
         return Ok((plan, false));
     }

@@ -32,6 +32,7 @@ fn bare() -> HostFacts {
         config: target("/etc/kubeedge/config/edgecore.yaml", absent()),
         unit_file: absent(),
         unit,
+        new_unit: None,
         is_active: false,
     }
 }
