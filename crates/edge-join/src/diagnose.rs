@@ -1,6 +1,8 @@
 //! Judges what was read: the first cause first, one sentence each, with what to do. Pure.
 
 pub mod cloud;
+pub mod host;
+pub mod runtime;
 pub mod token;
 
 use edge_host::{Error, Finding, Severity};

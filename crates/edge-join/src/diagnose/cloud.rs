@@ -20,20 +20,24 @@ pub fn ports(cloud: &Cloud, facts: &CloudFacts) -> Vec<Finding> {
         (&cloud.hub, "hub", "--hub-port", facts.hub.as_ref().err()),
         (&cloud.tunnel, "tunnel", "--tunnel-port", facts.tunnel.as_ref().err()),
     ];
+    let ports = all.iter().map(|(to, ..)| to.port.to_string()).collect::<Vec<_>>().join(", ");
     let failed: Vec<_> =
         all.iter().filter_map(|(to, name, option, failure)| Some((to, name, option, (*failure)?))).collect();
-    let is_host = failed.len() == all.len() && failed.iter().all(|(.., failure)| !matches!(failure, Failure::Refused));
-    if let (true, Some((to, .., failure))) = (is_host, failed.first()) {
-        return vec![host(to, failure)];
+    if let (true, Some((to, .., failure))) = (failed.len() == all.len(), failed.first()) {
+        return vec![host(to, &ports, failure)];
     }
     failed.into_iter().map(|(to, name, option, failure)| port(to, name, option, failure)).collect()
 }
 
-/// Nothing at all is heard from the host.
-fn host(to: &Address, failure: &Failure) -> Finding {
+/// No port of the host accepts a connection.
+fn host(to: &Address, ports: &str, failure: &Failure) -> Finding {
     let host = to.url_host();
-    let finding = Finding::error(&host, format!("cannot connect to cloudcore: {failure}"));
-    finding.hint(match failure {
+    let text = match failure {
+        Failure::Refused => format!("cannot connect to cloudcore: nothing listens on its ports {ports}"),
+        _ => format!("cannot connect to cloudcore: {failure}"),
+    };
+    Finding::error(&host, text).hint(match failure {
+        Failure::Refused => format!("start cloudcore there, or name its ports; {NODE_PORT}"),
         Failure::Unresolved(_) | Failure::Late(Stage::Resolve) => {
             format!("check --cloudcore and DNS: getent hosts {host}")
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Host, Result, State, processes};
+use edge_host::{Error, Host, Result, State};
 use edge_kubeedge::settings::Settings;
 use edge_kubeedge::unit::config_in_use;
 use edge_kubeedge::{Kind, Minor};
@@ -23,8 +23,6 @@ const KEY: &str = "modules.edgeHub.tlsPrivateKeyFile";
 /// The first version that asks for another certificate where that of the node does not name it (kubeedge v1.21
 /// `certmanager.go`).
 const CHECKS_NAME: Minor = Minor::new(21);
-/// Programs that manage the same pods and networks.
-const OTHERS: [&str; 2] = ["kubelet", "kube-proxy"];
 
 /// What is on the host.
 #[derive(Debug, Clone)]
@@ -130,29 +128,4 @@ pub fn pair(files: &PairFiles, name: &str, version: Minor, now: i64) -> Pair {
         }
     }
     Pair::Good { ca: Box::new(ca) }
-}
-
-/// A running program that would fight edgecore, with its number.
-pub fn rival(host: &Host) -> Result<Option<(String, u32)>> {
-    if !host.root.is_live() {
-        return Ok(None);
-    }
-    for process in processes(&host.root)? {
-        let Some(path) = process.executable() else { continue };
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if OTHERS.contains(&name) && process.shares_pids() != Some(false) {
-            return Ok(Some((name.to_owned(), process.pid())));
-        }
-    }
-    Ok(None)
-}
-
-/// The name of this host, or of an image that has one of its own.
-pub fn host_name(host: &Host) -> Result<Option<String>> {
-    if host.root.is_live() {
-        let name =
-            nix::unistd::gethostname().map_err(|errno| Error::io("read", "the name of this host", &errno.into()))?;
-        return Ok(Some(name.to_string_lossy().into_owned()));
-    }
-    Ok(None)
 }

@@ -5,18 +5,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use edge_host::{Arch, Error, Exit, Finding, Host, Mode, Outcome, Plan, Result, Severity, apply};
+use edge_kubeedge::Kind;
 use edge_kubeedge::edit::request::Request as Setting;
 use edge_kubeedge::token::{Token, TokenError};
 use edge_pki::cert::Certificate;
+use edge_pki::encoding::{CERTIFICATE, encode};
 use edge_pki::{subject, times};
-use edge_systemd::startup::{self, Start};
 
 use super::image;
-use crate::certificate::{Fetched, NotFetched, fetch, subject_of};
+use crate::certificate::{self, NotIssued, subject_of};
 use crate::cli::ApplyArgs;
+use crate::facts::host::{HostFacts, owners, read as read_host};
 use crate::facts::install::{self, Install, Pair};
-use crate::observe::{self, Expected};
-use crate::plan::unit::UNIT;
+use crate::joined::{self, Waiting};
 use crate::plan::{Ending, Issued, Joined, New, NewProgram, plan};
 use crate::program::{self, INSTALLED, Options, Place, Release, obtain, select};
 use crate::request::node::{self, Node};
@@ -82,33 +83,27 @@ fn settings(host: &mut Host, args: &ApplyArgs) -> Result<Vec<Setting>> {
     node::settings(&text)
 }
 
-impl From<Error> for NotFetched {
-    fn from(error: Error) -> NotFetched {
-        NotFetched::Failed(error)
-    }
-}
-
 /// Joins this host. An error tells whether the token was refused, so that it is not tried again.
 pub(super) fn join(
     host: &mut Host,
     call: &Call<'_>,
     token: Option<ReadToken>,
-) -> std::result::Result<Outcome, NotFetched> {
+) -> std::result::Result<Outcome, NotIssued> {
     let Call { args, cloud, .. } = call;
     let release = &args.version;
-    let own = install::host_name(host)?;
-    let name = match &call.request.node_name {
-        Some(name) => name.clone(),
-        None => node_name(&own.unwrap_or_default())?,
-    };
     host.prepare_change()?;
     let now = facts::now();
     times::check_clock(now)?;
+    let here = read_host(&host.root, Some(release.minor))?;
+    let name = call.request.node_name.clone().map_or_else(|| node_name(&here.name), Ok)?;
     let install = install::read(host, release.minor)?;
+    refuse_kubelet(&here)?;
     refuse(host, &install, release)?;
+    stop_at(host, &of_host(host, &here)?)?;
     let pair = install::pair(&install.facts.pair, &name, release.minor, now);
+    let known = token.as_ref().and_then(|token| token.as_ref().ok()).cloned();
     let (ca, issued) = certificate(host, call, (token, &pair), &name, now)?;
-    let new_program = new_program(host, call, &install)?;
+    let program = new_program(host, call, &install)?;
     let https = cloud.https.to_string();
     let (hub, tunnel) = (cloud.hub.to_string(), cloud.tunnel.to_string());
     let joined = Joined {
@@ -122,27 +117,26 @@ pub(super) fn join(
         settings: &call.settings,
     };
     let has_systemd = install.facts.unit.has_systemd;
-    let before = if install.facts.is_active { Some(startup::state(UNIT)?.invocation) } else { None };
     let ending = if args.no_start { Ending::NoStart } else { Ending::Run };
-    let new = New { issued, program: new_program };
-    let (plan, starts) = plan(&joined, with_unit(host, install)?, new, ending)?;
-    let expected = Expected {
+    let (plan, _) = plan(&joined, with_unit(host, install)?, New { issued, program }, ending)?;
+    let waiting = Waiting {
         cloud,
-        name: &name,
-        version: release.minor,
         ca: &ca,
-        start: before.filter(|_| starts).map_or(Start::Any, Start::After),
+        identity: None,
+        node: &name,
+        version: release.minor,
+        token: known.as_ref(),
         within: Duration::from_secs(args.wait),
     };
-    Ok(finish(host, plan, &expected, ending == Ending::Run && has_systemd, release)?)
+    Ok(finish(host, plan, &waiting, ending == Ending::Run && has_systemd, release)?)
 }
 
 /// Applies the plan, and reports success only for what was observed.
-fn finish(host: &mut Host, plan: Plan, expected: &Expected<'_>, waits: bool, release: &Release) -> Result<Outcome> {
+fn finish(host: &mut Host, plan: Plan, waiting: &Waiting<'_>, waits: bool, release: &Release) -> Result<Outcome> {
     let is_empty = plan.is_empty();
     let is_real = host.mode == Mode::Apply;
     if is_empty && waits && is_real {
-        observe::wait(host, expected)?;
+        joined::wait(host, waiting)?;
     }
     let outcome = apply(host, plan)?;
     if !is_real || outcome.exit != Exit::Done {
@@ -156,7 +150,7 @@ fn finish(host: &mut Host, plan: Plan, expected: &Expected<'_>, waits: bool, rel
         return Ok(outcome);
     }
     if !is_empty {
-        observe::wait(host, expected)?;
+        joined::wait(host, waiting)?;
     }
     host.report.line(&format!(
         "edgecore {} is connected to {} as {}",
@@ -179,14 +173,25 @@ pub(super) fn with_unit(host: &Host, install: Install) -> Result<crate::plan::Ho
     Ok(facts)
 }
 
+/// Refuses (exit 4) a host that is a node of Kubernetes.
+fn refuse_kubelet(here: &HostFacts) -> Result<()> {
+    let Some(finding) = diagnose::host::processes(here).into_iter().find(|one| one.severity == Severity::Error) else {
+        return Ok(());
+    };
+    Err(of_finding(&finding).with_exit(Exit::Refused))
+}
+
+/// What would keep edgecore from starting, as `check` finds it.
+fn of_host(host: &Host, here: &HostFacts) -> Result<Vec<Finding>> {
+    let mut all: Vec<Finding> = diagnose::host::name(here).into_iter().collect();
+    let owners = owners(&host.root, &here.listening)?;
+    all.extend(diagnose::host::ports(&here.config, &here.listening, &owners));
+    all.extend(diagnose::host::memory(here));
+    Ok(all)
+}
+
 /// Refuses (exit 4) a host on which a join would break what is there.
 pub(super) fn refuse(host: &Host, install: &Install, release: &Release) -> Result<()> {
-    if let Some((name, pid)) = install::rival(host)? {
-        return Err(Error::refused(format!(
-            "cannot join: {name} is running (process {pid}), and edgecore does not start beside it"
-        ))
-        .hint(format!("if this host is not to be a node of Kubernetes: systemctl disable --now {name}")));
-    }
     let tag = release.tag();
     let shown = host.root.display(Path::new(INSTALLED)).display().to_string();
     match &install.version {
@@ -203,7 +208,7 @@ pub(super) fn refuse(host: &Host, install: &Install, release: &Release) -> Resul
     }
     match &install.starts {
         Some(program) if program != INSTALLED => {
-            Err(Error::refused(format!("cannot join: {UNIT} starts {program}, and not {INSTALLED}"))
+            Err(Error::refused(format!("cannot join: {} starts {program}, and not {INSTALLED}", Kind::EdgeCore.unit()))
                 .hint("remove that installation first: edge-reset scan shows what it consists of"))
         }
         _ => Ok(()),
@@ -217,7 +222,7 @@ fn certificate(
     (token, pair): (Option<ReadToken>, &Pair),
     name: &str,
     now: i64,
-) -> std::result::Result<(Certificate, Option<Issued>), NotFetched> {
+) -> std::result::Result<(Certificate, Option<Issued>), NotIssued> {
     let (cloud, version) = (&call.cloud, call.args.version.minor);
     if let (Pair::Good { ca }, true) = (pair, call.args.no_start) {
         return Ok(((**ca).clone(), None));
@@ -225,7 +230,7 @@ fn certificate(
     // What is wrong with the token itself comes before what is wrong with cloudcore.
     let needs_token = !matches!(pair, Pair::Good { .. });
     if needs_token && let Some(finding) = token.as_ref().and_then(diagnose::token::form) {
-        return Err(NotFetched::Refused(of_finding(&finding)));
+        return Err(NotIssued::Refused(of_finding(&finding)));
     }
     let found = facts::cloud::read(cloud, facts::now);
     let mut findings = diagnose::cloud::ports(cloud, &found);
@@ -244,10 +249,10 @@ fn certificate(
     let because = why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
     let token = match token {
         Some(Ok(token)) => token,
-        Some(Err(error)) => return Err(NotFetched::Refused(Error::failed(format!("cannot use the token: {error}")))),
+        Some(Err(error)) => return Err(NotIssued::Refused(Error::failed(format!("cannot use the token: {error}")))),
         None => {
             let error = Error::usage(format!("cannot join without --token{because}"));
-            return Err(NotFetched::Failed(error.hint(
+            return Err(NotIssued::Failed(error.hint(
                 "pipe it: kubectl get secret -n kubeedge tokensecret -o json | ssh edge edge-join apply --cloudcore HOST --token - …",
             )));
         }
@@ -260,20 +265,15 @@ fn certificate(
     findings.extend(of_node(cloud, &served, name, now, false));
     stop_at(host, &findings)?;
     let shown = subject::shown(&subject_of(name, version)?);
-    let ca = Fetched::pem(&served);
+    let ca = encode(CERTIFICATE, &served.der).into_bytes();
     if host.mode == Mode::DryRun {
-        let key = Box::new(|| Err(Error::failed("a dry run makes no key")));
+        let key = Box::new(|| Err(Error::failed("cannot make a private key in a dry run")));
         return Ok((served, Some(Issued { ca, certificate: Vec::new(), key, subject: shown })));
     }
-    let fetched = fetch(cloud, served, &token, name, version, now)?;
-    let certificate = Fetched::pem(&fetched.certificate);
-    let key = fetched.key;
-    let key = Box::new(move || {
-        key.to_pem()
-            .map(String::into_bytes)
-            .map_err(|why| Error::failed(format!("cannot write the private key: {why}")))
-    });
-    Ok((fetched.ca, Some(Issued { ca, certificate, key, subject: shown })))
+    let fetched = certificate::request(cloud, &served, &token, name, version, now)?;
+    let new = fetched.certificate_pem().into_bytes();
+    let key = Box::new(move || fetched.key_pem().map(String::into_bytes));
+    Ok((served, Some(Issued { ca, certificate: new, key, subject: shown })))
 }
 
 /// What cloudcore says of the node, over TLS that is verified.
@@ -285,10 +285,10 @@ fn of_node(cloud: &Cloud, ca: &Certificate, name: &str, now: i64, is_joined: boo
 }
 
 /// Ends with the first error among the findings; the others are printed.
-fn stop_at(host: &mut Host, findings: &[Finding]) -> std::result::Result<(), NotFetched> {
+fn stop_at(host: &mut Host, findings: &[Finding]) -> std::result::Result<(), NotIssued> {
     if let Some(finding) = findings.iter().find(|finding| finding.severity == Severity::Error) {
         let error = of_finding(finding);
-        return Err(if finding.file == TOKEN { NotFetched::Refused(error) } else { NotFetched::Failed(error) });
+        return Err(if finding.file == TOKEN { NotIssued::Refused(error) } else { NotIssued::Failed(error) });
     }
     for finding in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
         host.report.warning(&format!("{}: {}", finding.file, finding.text));
@@ -300,7 +300,8 @@ fn stop_at(host: &mut Host, findings: &[Finding]) -> std::result::Result<(), Not
 }
 
 fn of_finding(finding: &Finding) -> Error {
-    let error = Error::failed(format!("cannot join: {}: {}", finding.file, finding.text));
+    let place = if finding.file.is_empty() { String::new() } else { format!("{}: ", finding.file) };
+    let error = Error::failed(format!("cannot join: {place}{}", finding.text));
     match &finding.hint {
         Some(hint) => error.hint(hint.clone()),
         None => error,

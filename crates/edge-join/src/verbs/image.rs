@@ -8,7 +8,7 @@ use edge_kubeedge::stream::{HTTPS_PORT, TUNNEL_PORT, WEBSOCKET_PORT};
 use edge_kubeedge::token::Token;
 
 use super::apply::{Call, join, new_program, refuse, with_unit};
-use crate::certificate::NotFetched;
+use crate::certificate::NotIssued;
 use crate::facts::install;
 use crate::plan::unit::{FIRST_BOOT_FILE, FIRST_BOOT_LINK, TOKEN_FILE, first_boot as unit_text};
 use crate::plan::{Ending, Joined, New, plan};
@@ -136,8 +136,8 @@ pub(super) fn first_boot(host: &mut Host, call: &Call<'_>) -> Result<Outcome> {
     let ended = join(host, call, Some(Token::from_input(&text)));
     let is_used = match &ended {
         Ok(_) => true,
-        Err(NotFetched::Refused(_)) => true,
-        Err(NotFetched::Failed(_)) => false,
+        Err(NotIssued::Refused(_)) => true,
+        Err(NotIssued::Failed(_)) => false,
     };
     if is_used && host.mode == Mode::Apply {
         host.root.remove_tree(path)?;
