@@ -6,6 +6,7 @@ mod certgen;
 mod cni;
 mod crio;
 mod firewall;
+mod join;
 mod links;
 mod manifest;
 mod measure;

@@ -14,6 +14,7 @@ pub(crate) const UTILITIES: &[&str] = &[
     "edge-manifest",
     "edge-pkg",
     "edge-token",
+    "edge-join",
 ];
 
 /// The help of a utility or of one of its verbs.

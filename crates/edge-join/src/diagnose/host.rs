@@ -165,3 +165,6 @@ pub fn memory(facts: &HostFacts) -> Option<Finding> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
