@@ -155,8 +155,8 @@ fn finish(host: &mut Host, plan: Plan, waiting: &Waiting<'_>, waits: bool, relea
     host.report.line(&format!(
         "edgecore {} is connected to {} as {}",
         release.tag(),
-        expected.cloud.hub,
-        expected.name
+        waiting.cloud.hub,
+        waiting.node
     ));
     Ok(outcome)
 }
