@@ -12,6 +12,7 @@ mod daemon_json;
 mod dpkg_status;
 mod fstab;
 mod http_answer;
+mod image;
 mod iptables_save;
 mod journal;
 mod kubeconfig;
@@ -53,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     dpkg_status::TARGET,
     fstab::TARGET,
     http_answer::TARGET,
+    image::TARGET,
     iptables_save::TARGET,
     journal::TARGET,
     kubeconfig::TARGET,

@@ -6,7 +6,7 @@ use edge_host::{Editor, Error, Result, STRUCK, is_secret_name, redact};
 use edge_systemd::{Assignment, is_unit_name, parse, quoted_variable, variables};
 use serde_json::{Value, json};
 
-use crate::record::sum;
+use edge_kubeedge::edit::sum;
 
 /// The kind of [`EnvironmentEditor`] in the journal.
 pub const EDITOR: &str = "unit-environment";

@@ -11,22 +11,18 @@ mod by_hand;
 pub mod check;
 pub mod cli;
 pub mod configmap;
-pub mod display;
 pub mod dropin;
-pub mod editor;
 mod environment;
 pub mod facts;
 pub mod feature;
 pub mod manual;
 pub mod plan;
-mod record;
-pub mod request;
-pub mod resolve;
 mod restart;
 mod runtime;
 mod verbs;
 
 use edge_host::{Editor, Host, Outcome, Result, undo};
+use edge_kubeedge::edit::{display, editor, request, resolve};
 
 use cli::{Cli, Verb};
 

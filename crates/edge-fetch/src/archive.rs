@@ -8,7 +8,7 @@
 
 mod contents;
 mod file;
-mod meter;
+pub(crate) mod meter;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ pub use file::Archive;
 use meter::{Budget, Metered, TooLong};
 
 /// Limit for headers, long names, pax records and padding before one file.
-const MAX_BETWEEN: u64 = 1 << 20;
+pub(crate) const MAX_BETWEEN: u64 = 1 << 20;
 /// The same for all files together.
 const MAX_BETWEEN_ALL: u64 = 16 << 20;
 /// PATH_MAX of Linux.
@@ -34,6 +34,8 @@ const MAX_DEPTH: usize = 32;
 /// How many characters of a name are shown.
 const SHOWN: usize = 80;
 const EXECUTABLE: u32 = 0o111;
+/// What is wrong with an archive that the libraries cannot decode.
+pub(crate) const NOT_VALID: &str = "it is not a valid gzipped tar archive";
 
 /// Limits for one kind of archive.
 #[derive(Debug, Clone, Copy)]
@@ -142,7 +144,7 @@ pub fn describe(cause: &io::Error) -> String {
     }
     match cause.kind() {
         io::ErrorKind::UnexpectedEof => "it is truncated".to_owned(),
-        _ => "it is not a valid gzipped tar archive".to_owned(),
+        _ => NOT_VALID.to_owned(),
     }
 }
 
@@ -252,7 +254,7 @@ fn odd_record<R: Read>(entry: &mut tar::Entry<'_, R>) -> Option<&'static str> {
     (paths > 1 || sizes > 1).then_some("has two names or sizes")
 }
 
-fn shortened(name: &[u8]) -> String {
+pub(crate) fn shortened(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(&name[..name.len().min(MAX_NAME)]);
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),

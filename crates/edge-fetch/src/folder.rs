@@ -11,6 +11,8 @@ use crate::sums::lines;
 
 /// The name of the list, in the format of sha256sum.
 pub const SUMS: &str = "SHA256SUMS";
+/// The same in the format of sha512sum, for projects that publish SHA-512.
+pub const SUMS_512: &str = "SHA512SUMS";
 
 /// The paths of a folder's entries, sorted by name. Errors: it cannot be read, or is not a directory.
 pub fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
@@ -28,13 +30,23 @@ pub fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// The text of a folder's [`SUMS`]; none where the file does not exist.
 pub fn read_sums(dir: &Path) -> Result<Option<String>> {
-    let path = dir.join(SUMS);
+    read_list(dir, SUMS)
+}
+
+/// The text of a folder's list of checksums; none where the file does not exist.
+pub fn read_list(dir: &Path, list: &str) -> Result<Option<String>> {
+    let path = dir.join(list);
     find(&path)?.map(|file| read_text(file, &path)).transpose()
 }
 
 /// Adds a file to the [`SUMS`] of a folder, or replaces its line.
 pub fn add_sum(folder: &Root, name: &str, sum: &str) -> Result<()> {
-    let path = Path::new("/").join(SUMS);
+    add_to_list(folder, SUMS, name, sum)
+}
+
+/// Adds a file to a folder's list of checksums, or replaces its line.
+pub fn add_to_list(folder: &Root, list: &str, name: &str, sum: &str) -> Result<()> {
+    let path = Path::new("/").join(list);
     let before = folder.read(&path)?.unwrap_or_default();
     let before = String::from_utf8_lossy(&before).into_owned();
     let line = format!("{sum}  {name}");

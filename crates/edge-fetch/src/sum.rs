@@ -1,10 +1,10 @@
-//! SHA-256 checksums in hex, computed in pieces.
+//! SHA-256 and SHA-512 checksums in hex, computed in pieces.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
 
 use edge_host::{Result, ResultExt};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 /// How many bytes are read between two calls of `stop`.
 const PIECE: u64 = 1 << 20;
@@ -58,6 +58,28 @@ pub fn checksum(file: &mut File, shown: &str, stop: &dyn Fn() -> Result<()>) -> 
     Ok(sum)
 }
 
+/// The SHA-512 of a whole file, which is rewound afterwards. An error of `stop`, which is called in between, ends it.
+pub fn sha512(file: &mut File, shown: &str, stop: &dyn Fn() -> Result<()>) -> Result<String> {
+    file.rewind().on("read", shown)?;
+    let (mut sum, mut piece) = (Sha512::new(), vec![0; 64 << 10]);
+    loop {
+        stop()?;
+        match file.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => sum.update(&piece[..read]),
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause).on("read", shown),
+        }
+    }
+    file.rewind().on("read", shown)?;
+    Ok(hex(&sum.finalize()))
+}
+
+/// Whether a text is a SHA-512 in hex.
+pub fn is_sha512(text: &str) -> bool {
+    text.len() == 128 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The checksum of bytes in memory.
 pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
     hex(&Sha256::digest(bytes))
@@ -88,7 +110,11 @@ mod tests {
         file.write_all(&bytes).unwrap();
         let want = sha256(&bytes);
         assert_eq!(checksum(&mut file, "x", &|| Ok(())).unwrap(), want);
-        assert_eq!(sum_of(&mut file).unwrap(), (want, bytes.len() as u64), "from the beginning");
+        assert_eq!(sum_of(&mut file).unwrap(), (want.clone(), bytes.len() as u64), "from the beginning");
         assert!(checksum(&mut file, "x", &|| Err(Error::failed("stop"))).is_err());
+        let long = sha512(&mut file, "x", &|| Ok(())).unwrap();
+        assert_eq!(long, hex(&Sha512::digest(&bytes)));
+        assert!(is_sha512(&long) && !is_sha512(&want) && !is_sha256(&long));
+        assert!(sha512(&mut file, "x", &|| Err(Error::failed("stop"))).is_err());
     }
 }

@@ -60,7 +60,7 @@ pub use pattern::{Pattern, PatternMap};
 pub use plan::Plan;
 pub use private::in_private;
 pub use process::{Process, ProcessId, processes};
-pub use program::Program;
+pub use program::{Program, loader};
 pub use purge::{Trashed, purge, trashed, written};
 pub use report::{Finding, Report, Severity, StatusLine};
 pub use root::{EntryKind, FileSnapshot, Inode, MAX_READ, NewDir, Root, State, is_trash};

@@ -28,6 +28,29 @@ const CLOCKS_DIFFER: i64 = 300;
 const NEW_TOKEN: &str = "get a new token on a host with kubectl: kubectl get secret -n kubeedge tokensecret -o json";
 const CLOUD_LOG: &str = "see the log of cloudcore, and check the pair of its CA: edge-certgen check";
 
+/// Why there is no certificate.
+#[derive(Debug)]
+pub enum NotIssued {
+    /// The token itself is the reason: it is damaged, has expired, or cloudcore does not accept it.
+    Refused(Error),
+    /// Something else.
+    Failed(Error),
+}
+
+impl From<Error> for NotIssued {
+    fn from(error: Error) -> NotIssued {
+        NotIssued::Failed(error)
+    }
+}
+
+impl From<NotIssued> for Error {
+    fn from(not: NotIssued) -> Error {
+        match not {
+            NotIssued::Refused(error) | NotIssued::Failed(error) => error,
+        }
+    }
+}
+
 /// A pair that cloudcore has issued, and its CA.
 #[derive(Debug, Clone)]
 pub struct Issued {
@@ -80,14 +103,17 @@ pub fn authority(cloud: &Cloud, facts: &CloudFacts, token: &Token, now: i64) -> 
 ///
 /// # Errors
 /// Exit 1 with what cloudcore's answer means. No error contains a part of the token.
-pub fn request(cloud: &Cloud, ca: &Certificate, token: &Token, node: &str, version: Minor, now: i64) -> Result<Issued> {
+pub fn request(
+    cloud: &Cloud,
+    ca: &Certificate,
+    token: &Token,
+    node: &str,
+    version: Minor,
+    now: i64,
+) -> std::result::Result<Issued, NotIssued> {
     let failed = |why: String| Error::cannot("make", "the request for a certificate", why);
     let key = PrivateKey::generate(Algorithm::EcdsaP256).map_err(failed)?;
-    let name = if version < NODE_SUBJECT {
-        subject::parse(OLD_SUBJECT)?
-    } else {
-        subject::parse(&format!("{NEW_SUBJECT}{node}"))?
-    };
+    let name = subject_of(node, version)?;
     let body = csr::make(&name, &key).map_err(failed)?;
     let request = Request::get("/edge.crt")
         .header("Authorization", &format!("Bearer {}", token.jwt().expose()))
@@ -103,13 +129,33 @@ pub fn request(cloud: &Cloud, ca: &Certificate, token: &Token, node: &str, versi
     Ok(Issued { ca: ca.clone(), certificate, key })
 }
 
+/// The subject that a node of this version asks for.
+///
+/// # Errors
+/// The name is too long for a certificate.
+pub fn subject_of(node: &str, version: Minor) -> Result<subject::DistinguishedName> {
+    let text = if version < NODE_SUBJECT { OLD_SUBJECT.to_owned() } else { format!("{NEW_SUBJECT}{node}") };
+    subject::parse(&text)
+}
+
 fn not_sent(cloud: &Cloud, failure: &Failure) -> Error {
     let finding = diagnose::cloud::server(cloud, failure);
     diagnose::first_error(&[finding]).unwrap_or_else(|| Error::cannot("join", "", failure.to_string()))
 }
 
 /// The certificate in an answer, or what the answer means.
-fn issued(answer: &Answer, token: &Token) -> Result<Certificate> {
+fn issued(answer: &Answer, token: &Token) -> std::result::Result<Certificate, NotIssued> {
+    // Up to 1.19 a token that is wrong or expired is 400.
+    if matches!(answer.status, 400 | 401 | 403) {
+        let why = format!("cloudcore refuses the token: {}", said(answer, token));
+        let error = Error::cannot("get", "the certificate of the node", why);
+        return Err(NotIssued::Refused(error.hint(NEW_TOKEN)));
+    }
+    Ok(read(answer, token)?)
+}
+
+/// The certificate in an answer that is not about the token.
+fn read(answer: &Answer, token: &Token) -> Result<Certificate> {
     let cannot = |why: String| Error::cannot("get", "the certificate of the node", why);
     match answer.status {
         200 if answer.body.is_empty() => Err(cannot(
@@ -121,8 +167,6 @@ fn issued(answer: &Answer, token: &Token) -> Result<Certificate> {
             let what = if answer.is_html() { "a page for browsers" } else { "something that is not a certificate" };
             cannot(format!("cloudcore's answer is {what}")).hint("check that no proxy is on the way to cloudcore")
         }),
-        // Up to 1.19 a token that is wrong or expired is 400.
-        400 | 401 | 403 => Err(cannot(format!("cloudcore refuses the token: {}", said(answer, token))).hint(NEW_TOKEN)),
         500.. => Err(cannot(format!("cloudcore failed: {}", said(answer, token))).hint(CLOUD_LOG)),
         300..400 => Err(cannot(format!("the answer is a redirect ({})", answer.status))
             .hint("check that no proxy is on the way to cloudcore")),
@@ -156,6 +200,52 @@ pub fn redacted(text: &str, token: &Token) -> String {
         shown = shown.replace(part, edge_host::STRUCK);
     }
     shown
+}
+
+/// A text in which nothing that looks like a token, or a part of one, is left.
+pub fn without_tokens(text: &str) -> String {
+    let is_part = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
+    let mut shown = String::with_capacity(text.len());
+    let mut word = String::new();
+    let end = |word: &mut String, shown: &mut String| {
+        shown.push_str(if looks_like_token(word) { edge_host::STRUCK } else { word });
+        word.clear();
+    };
+    for char in text.chars() {
+        if is_part(char) {
+            word.push(char);
+        } else {
+            end(&mut word, &mut shown);
+            shown.push(char);
+        }
+    }
+    end(&mut word, &mut shown);
+    shown
+}
+
+/// A JWT begins with `{"` in base64url, also behind the checksum of a CA; that checksum and a signature are also tokens' parts.
+fn looks_like_token(word: &str) -> bool {
+    let is_hex = |part: &str| part.len() == 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    word.split('.').any(|part| part.starts_with("eyJ") || is_hex(part))
+}
+
+/// Why a certificate cannot be used with this key and CA.
+pub fn judge(
+    certificate: &Certificate,
+    key: &PrivateKey,
+    ca: &Certificate,
+    now: i64,
+) -> std::result::Result<(), String> {
+    if !certificate.matches_key(key) {
+        return Err("is for another private key".to_owned());
+    }
+    if chain::find(certificate, &[], std::slice::from_ref(ca), now).is_none_or(|chain| chain.problem(now).is_some()) {
+        return Err("is not signed by the CA, or the CA is not valid".to_owned());
+    }
+    if now > certificate.not_after {
+        return Err(format!("expired on {}", edge_pki::times::date(certificate.not_after)));
+    }
+    Ok(())
 }
 
 /// The certificate must be usable: of our key, with our name, issued by this CA, and valid.
@@ -221,11 +311,28 @@ mod tests {
             (404, "404 page not found", "answers 404"),
         ] {
             let answer = Answer { status, headers: headers(), body: body.as_bytes().to_vec() };
-            let error = issued(&answer, &token()).unwrap_err();
+            let error = Error::from(issued(&answer, &token()).unwrap_err());
             assert!(error.message().contains(want) && error.hint_text().is_some(), "{error}");
         }
         let body = format!("bad token {JWT}, or {}", &JWT[37..]).into_bytes();
-        let error = issued(&Answer { status: 500, headers: headers(), body }, &token()).unwrap_err();
+        let error = Error::from(issued(&Answer { status: 500, headers: headers(), body }, &token()).unwrap_err());
         assert!(JWT.split('.').all(|part| !error.message().contains(part)), "{error}");
+    }
+
+    #[test]
+    fn texts_lose_everything_that_looks_like_a_token() {
+        let hash = "7bfdb726c6194bae2e57625985a5b3f596d49c088944fdb5405e492fc24374e9";
+        let jwt = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjE3OTU5NzAzMzN9.w5EKPmyNFzD51EYE9FsqZTJ-1MBfCw8N";
+        for (text, want) in [
+            (
+                format!("token {hash}.{jwt} credentials are in the wrong format"),
+                "token *** credentials are in the wrong format",
+            ),
+            (format!("bad \"{jwt}\", again"), "bad \"***\", again"),
+            (format!("(hash {hash})"), "(hash ***)"),
+            ("F1128 16:00:00.123456 server.go:1] no eyes".to_owned(), "F1128 16:00:00.123456 server.go:1] no eyes"),
+        ] {
+            assert_eq!(without_tokens(&text), want);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod cloud;
 pub mod host;
+pub mod install;
 pub mod runtime;
 pub mod token;
 

@@ -1,5 +1,7 @@
 //! What the user requested, validated without access to the host.
 
+pub mod node;
+
 use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Result};

@@ -1,10 +1,11 @@
 //! Facts about KubeEdge: its files and ports, its configuration keys and their defaults in each version,
-//! how it reads a configuration, and the form of its token.
+//! how it reads a configuration and how settings of it are edited, and the form of its token.
 //!
 //! Every utility takes these facts from here. The keys are tables in `data/*.keys` that are searched in place, so that
 //! a program that only needs a path or a port does not contain them.
 
 pub mod address;
+pub mod edit;
 pub mod hub;
 mod kind;
 mod minor;

@@ -1,5 +1,9 @@
 //! What `check` finds on a host, on one that is the test's own: private mount, network and UTS namespaces.
 
+mod apply;
+mod kill;
+mod machine;
+
 use std::time::{Duration, Instant};
 
 use edgeutils_tests::cloudcore;

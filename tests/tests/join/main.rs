@@ -5,7 +5,11 @@
 mod certificate;
 mod check;
 mod live;
+mod made;
 mod modes;
+mod program;
+mod root;
+mod undo;
 mod wrong;
 
 use edgeutils_tests::cloudcore::{Authority, Cloudcore};

@@ -183,7 +183,14 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["undo", "--list"], 0),
     ];
     let calls = calls.chain(token.iter().map(|call| ("edge-token", call)));
-    let join: &[(&[&str], i32)] = &[(&["check"], 4), (&["check", "--cloudcore", "192.0.2.1:1"], 2)];
+    let join: &[(&[&str], i32)] = &[
+        (&["check"], 4),
+        (&["check", "--cloudcore", "192.0.2.1:1"], 2),
+        (&["apply", "--version", "1.23.1"], 2),
+        (&["apply", "--cloudcore", "192.0.2.1", "--version", "1.23.1", "--token", "-"], 4),
+        (&["download", "--version", "1.23", "--arch", "arm64", "--to", "/"], 2),
+        (&["undo", "--list"], 0),
+    ];
     let calls = calls.chain(join.iter().map(|call| ("edge-join", call)));
     let ran = calls.map(|(tool, (args, code))| (*args, *code, run(&tree, tool, args)));
     let ran = ran.chain(cni::can_build().then(built)).map(|(args, code, ran)| (args, code, ran.expect(code)));
@@ -269,6 +276,8 @@ fn option_of_the_page_is_in_every_help() {
             "edge-pkg install kubernetes --help",
             "edge-token kubeconfig --help",
             "edge-join check --help",
+            "edge-join apply --help",
+            "edge-join download --help",
         ] {
             let mut words = call.split(' ');
             let help = Tool::new(words.next().unwrap()).args(words).run().expect(0).stdout;

@@ -8,11 +8,11 @@ use std::io::{self, Read};
 use edge_host::Result;
 
 /// How many bytes may still be unpacked.
-pub(super) struct Budget {
+pub(crate) struct Budget {
     /// Up to the content of the next entry.
-    pub(super) entry: Cell<u64>,
+    pub(crate) entry: Cell<u64>,
     /// Of all of the archive.
-    pub(super) all: Cell<u64>,
+    pub(crate) all: Cell<u64>,
 }
 
 impl Budget {
@@ -28,7 +28,7 @@ impl Budget {
 
 /// The budget is used up; with the reason.
 #[derive(Debug)]
-pub(super) struct TooLong(pub(super) &'static str);
+pub(crate) struct TooLong(pub(super) &'static str);
 
 impl fmt::Display for TooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,10 +39,10 @@ impl fmt::Display for TooLong {
 impl Error for TooLong {}
 
 /// A reader with a budget: the tar library keeps names and pax records in memory, whatever length they claim.
-pub(super) struct Metered<'b, R> {
-    pub(super) inner: R,
-    pub(super) budget: &'b Budget,
-    pub(super) stop: &'b dyn Fn() -> Result<()>,
+pub(crate) struct Metered<'b, R> {
+    pub(crate) inner: R,
+    pub(crate) budget: &'b Budget,
+    pub(crate) stop: &'b dyn Fn() -> Result<()>,
 }
 
 impl<R: Read> Read for Metered<'_, R> {

@@ -8,7 +8,7 @@ use edge_yaml::{Path, RawValue, Value};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::display::{self, exact};
+use super::display::{self, exact};
 
 /// The old value; none where it has no bytes of its own and JSON cannot represent it.
 pub(crate) fn before(written: Option<RawValue>, value: &Value) -> Option<Json> {
@@ -138,6 +138,6 @@ pub(crate) enum Comparison {
 }
 
 /// SHA-256 of a text, in hex.
-pub(crate) fn sum(text: &str) -> String {
+pub fn sum(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,16 +1,16 @@
 //! Undoes single settings in a file that has changed since, such as one that edgecore has rewritten.
 
+use crate::spelling::{spelled, texts};
 use edge_host::{Editor, Error, Result};
-use edge_kubeedge::spelling::{spelled, texts};
 use edge_yaml::{Document, Edit};
 use serde_json::Value as Json;
 
-use crate::display;
-use crate::plan::{EDITOR, not_edited};
-use crate::record::{Comparison, Side};
-use crate::request::parse_path;
+use super::display;
+use super::record::{Comparison, Side};
+use super::request::parse_path;
+use super::{EDITOR, not_edited};
 
-/// The editor of [`crate::plan`]'s inverse records.
+/// The editor of [`super::inverse`]'s inverse records.
 #[derive(Debug, Clone, Copy)]
 pub struct SettingsEditor;
 
@@ -104,7 +104,7 @@ mod tests {
         };
         let edited = document.apply(&[edit]).map_err(|error| not_edited(&error))?;
         assert!(!edited.changes.is_empty(), "{text}");
-        let edge_host::Inverse::Edit { data, .. } = crate::plan::inverse(&document, &edited) else {
+        let edge_host::Inverse::Edit { data, .. } = super::super::inverse(&document, &edited) else {
             return Err(Error::refused("only the whole file can be restored"));
         };
         // The round trip through the journal.

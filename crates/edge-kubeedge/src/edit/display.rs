@@ -51,7 +51,7 @@ fn mask(is_secret: bool, value: &mut Value) {
 }
 
 /// The value as JSON, if JSON can represent it without loss.
-pub(crate) fn exact(value: &Value) -> Option<Json> {
+pub fn exact(value: &Value) -> Option<Json> {
     let json = serde_json::to_value(value).ok()?;
     (serde_yaml::to_value(&json).ok()? == *value).then_some(json)
 }

@@ -2,13 +2,13 @@
 //!
 //! KubeEdge silently ignores unknown settings, so they are refused here.
 
+use crate::schema::{Lookup, Match, Table, TypeError};
+use crate::spelling::{all_spelled, spelled, texts};
+use crate::{Kind, Minor};
 use edge_host::{Error, Result};
-use edge_kubeedge::schema::{Lookup, Match, Table, TypeError};
-use edge_kubeedge::spelling::{all_spelled, spelled, texts};
-use edge_kubeedge::{Kind, Minor};
 use edge_yaml::{Document, Edit, Path, Step, Value};
 
-use crate::request::{Request, RequestedValue};
+use super::request::{Request, RequestedValue};
 
 /// The rules that requests are checked against.
 #[derive(Debug, Clone, Copy)]
@@ -166,8 +166,8 @@ fn other_place(place: Option<&str>, force: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::request::parse_setting;
     use super::*;
-    use crate::request::parse_setting;
 
     fn edit(document: &str, version: Option<u16>, setting: &str) -> Result<Edit> {
         let document: Value = serde_yaml::from_str(document).unwrap();

@@ -1,0 +1,344 @@
+//! `apply`: checks, then the certificate, then everything else, and then it waits for edgecore.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use edge_host::{Arch, Error, Exit, Finding, Host, Mode, Outcome, Plan, Result, Severity, apply};
+use edge_kubeedge::Kind;
+use edge_kubeedge::edit::request::Request as Setting;
+use edge_kubeedge::token::{Token, TokenError};
+use edge_pki::cert::Certificate;
+use edge_pki::encoding::{CERTIFICATE, encode};
+use edge_pki::{subject, times};
+
+use super::image;
+use crate::certificate::{self, NotIssued, subject_of};
+use crate::cli::ApplyArgs;
+use crate::facts::host::{HostFacts, owners, read as read_host};
+use crate::facts::install::{self, Install, Pair};
+use crate::joined::{self, Waiting};
+use crate::plan::{Ending, Issued, Joined, New, NewProgram, plan};
+use crate::program::{self, INSTALLED, Options, Place, Release, obtain, select};
+use crate::request::node::{self, Node};
+use crate::request::{Cloud, Request, TokenSource, node_name};
+use crate::{diagnose, facts};
+
+const STDIN: &str = "-";
+/// More than any list of settings.
+const MAX_SETTINGS: u64 = 1 << 20;
+/// What a finding about the token is about.
+const TOKEN: &str = "token";
+
+/// A token, or what is wrong with it.
+type ReadToken = std::result::Result<Token, TokenError>;
+
+/// What one call requests.
+pub(super) struct Call<'a> {
+    pub(super) args: &'a ApplyArgs,
+    pub(super) request: Request,
+    pub(super) node: Node,
+    pub(super) cloud: Cloud,
+    pub(super) settings: Vec<Setting>,
+}
+
+pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
+    let request = Request::new(&args.connection)?;
+    let node = Node::new(args)?;
+    let cloud = request.must_have_cloud()?.clone();
+    let is_live = host.root.is_live();
+    if !is_live && request.token.is_some() {
+        return Err(image::token_refused(host));
+    }
+    let is_stdin = |path: &Path| path == Path::new(STDIN);
+    if request.token == Some(TokenSource::Stdin) && args.settings.as_deref().is_some_and(is_stdin) {
+        return Err(Error::usage("cannot read standard input twice: both --token - and --settings - are given"));
+    }
+    let settings = settings(host, args)?;
+    let call = Call { args, request, node, cloud, settings };
+    if !is_live {
+        return image::run(host, &call);
+    }
+    if args.first_boot {
+        return image::first_boot(host, &call);
+    }
+    let token = call.request.token.as_ref().map(facts::token::read).transpose()?;
+    join(host, &call, token).map_err(Error::from)
+}
+
+/// The settings of --settings. They are part of the request: a call with others does not resume its run.
+fn settings(host: &mut Host, args: &ApplyArgs) -> Result<Vec<Setting>> {
+    let Some(path) = &args.settings else { return Ok(Vec::new()) };
+    let (input, name): (Box<dyn Read>, String) = match path == Path::new(STDIN) {
+        true => (Box::new(std::io::stdin()), "standard input".to_owned()),
+        false => (Box::new(edge_fetch::open(path)?), path.display().to_string()),
+    };
+    let mut bytes = Vec::new();
+    input.take(MAX_SETTINGS + 1).read_to_end(&mut bytes).map_err(|cause| Error::io("read", &name, &cause))?;
+    if bytes.len() as u64 > MAX_SETTINGS {
+        return Err(Error::cannot("use", &name, format!("it is larger than {} MiB", MAX_SETTINGS >> 20)));
+    }
+    host.requests_also(&bytes);
+    let text = String::from_utf8(bytes).map_err(|_| Error::cannot("use", &name, "it is not UTF-8 text"))?;
+    node::settings(&text)
+}
+
+/// Joins this host. An error tells whether the token was refused, so that it is not tried again.
+pub(super) fn join(
+    host: &mut Host,
+    call: &Call<'_>,
+    token: Option<ReadToken>,
+) -> std::result::Result<Outcome, NotIssued> {
+    let Call { args, cloud, .. } = call;
+    let release = &args.version;
+    host.prepare_change()?;
+    let now = facts::now();
+    times::check_clock(now)?;
+    let here = read_host(&host.root, Some(release.minor))?;
+    let name = call.request.node_name.clone().map_or_else(|| node_name(&here.name), Ok)?;
+    let install = install::read(host, release.minor)?;
+    refuse_kubelet(&here)?;
+    refuse(host, &install, release)?;
+    stop_at(host, &of_host(host, &here)?)?;
+    let pair = install::pair(&install.facts.pair, &name, release.minor, now);
+    let known = token.as_ref().and_then(|token| token.as_ref().ok()).cloned();
+    let (ca, issued) = certificate(host, call, (token, &pair), &name, now)?;
+    let program = new_program(host, call, &install)?;
+    let https = cloud.https.to_string();
+    let (hub, tunnel) = (cloud.hub.to_string(), cloud.tunnel.to_string());
+    let joined = Joined {
+        release,
+        hub: &hub,
+        https: &https,
+        tunnel: &tunnel,
+        node_name: Some(&name),
+        labels: &call.node.labels,
+        taints: &call.node.taints,
+        settings: &call.settings,
+    };
+    let has_systemd = install.facts.unit.has_systemd;
+    let ending = if args.no_start { Ending::NoStart } else { Ending::Run };
+    let (plan, _) = plan(&joined, with_unit(host, install)?, New { issued, program }, ending)?;
+    let waiting = Waiting {
+        cloud,
+        ca: &ca,
+        identity: None,
+        node: &name,
+        version: release.minor,
+        token: known.as_ref(),
+        within: Duration::from_secs(args.wait),
+    };
+    Ok(finish(host, plan, &waiting, ending == Ending::Run && has_systemd, release)?)
+}
+
+/// Applies the plan, and reports success only for what was observed.
+fn finish(host: &mut Host, plan: Plan, waiting: &Waiting<'_>, waits: bool, release: &Release) -> Result<Outcome> {
+    let is_empty = plan.is_empty();
+    let is_real = host.mode == Mode::Apply;
+    if is_empty && waits && is_real {
+        joined::wait(host, waiting)?;
+    }
+    let outcome = apply(host, plan)?;
+    if !is_real || outcome.exit != Exit::Done {
+        return Ok(outcome);
+    }
+    program::clean(host)?;
+    if !waits {
+        if host.root.is_live() && !edge_systemd::is_running(&host.root)? {
+            host.report.warning("systemd is not running: edgecore is installed, but was not started");
+        }
+        return Ok(outcome);
+    }
+    if !is_empty {
+        joined::wait(host, waiting)?;
+    }
+    host.report.line(&format!(
+        "edgecore {} is connected to {} as {}",
+        release.tag(),
+        waiting.cloud.hub,
+        waiting.node
+    ));
+    Ok(outcome)
+}
+
+/// The facts with the unit that will be there, so that a plan can enable it.
+pub(super) fn with_unit(host: &Host, install: Install) -> Result<crate::plan::HostFacts> {
+    let mut facts = install.facts;
+    // The plan still has to see that there is none.
+    if facts.unit.file.is_none() {
+        let text = crate::plan::unit::edgecore(&facts.config.path.display().to_string());
+        let file = Path::new(crate::plan::unit::UNIT_FILE);
+        facts.new_unit = Some(facts.unit.clone().with_file(&host.root, file, &text)?);
+    }
+    Ok(facts)
+}
+
+/// Refuses (exit 4) a host that is a node of Kubernetes.
+fn refuse_kubelet(here: &HostFacts) -> Result<()> {
+    let Some(finding) = diagnose::host::processes(here).into_iter().find(|one| one.severity == Severity::Error) else {
+        return Ok(());
+    };
+    Err(of_finding(&finding).with_exit(Exit::Refused))
+}
+
+/// What would keep edgecore from starting, as `check` finds it.
+fn of_host(host: &Host, here: &HostFacts) -> Result<Vec<Finding>> {
+    let mut all: Vec<Finding> = diagnose::host::name(here).into_iter().collect();
+    let owners = owners(&host.root, &here.listening)?;
+    all.extend(diagnose::host::ports(&here.config, &here.listening, &owners));
+    all.extend(diagnose::host::memory(here));
+    Ok(all)
+}
+
+/// Refuses (exit 4) a host on which a join would break what is there.
+pub(super) fn refuse(host: &Host, install: &Install, release: &Release) -> Result<()> {
+    let tag = release.tag();
+    let shown = host.root.display(Path::new(INSTALLED)).display().to_string();
+    match &install.version {
+        None => {}
+        Some(None) => {
+            return Err(Error::refused(format!("cannot join: {shown} exists, and its version cannot be read"))
+                .hint(format!("if it is a leftover, move it away: mv {shown} {shown}.old")));
+        }
+        Some(Some(version)) if *version != tag => {
+            return Err(Error::refused(format!("cannot join with edgecore {tag}: {version} is installed in {shown}"))
+                .hint(format!("upgrade it: keadm upgrade edge --toVersion {tag}; or join with --version {version}")));
+        }
+        Some(Some(_)) => {}
+    }
+    match &install.starts {
+        Some(program) if program != INSTALLED => {
+            Err(Error::refused(format!("cannot join: {} starts {program}, and not {INSTALLED}", Kind::EdgeCore.unit()))
+                .hint("remove that installation first: edge-reset scan shows what it consists of"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The CA of cloudcore, and a new certificate where the pair on the host cannot be used. In a dry run it is not fetched.
+fn certificate(
+    host: &mut Host,
+    call: &Call<'_>,
+    (token, pair): (Option<ReadToken>, &Pair),
+    name: &str,
+    now: i64,
+) -> std::result::Result<(Certificate, Option<Issued>), NotIssued> {
+    let (cloud, version) = (&call.cloud, call.args.version.minor);
+    if let (Pair::Good { ca }, true) = (pair, call.args.no_start) {
+        return Ok(((**ca).clone(), None));
+    }
+    // What is wrong with the token itself comes before what is wrong with cloudcore.
+    let needs_token = !matches!(pair, Pair::Good { .. });
+    if needs_token && let Some(finding) = token.as_ref().and_then(diagnose::token::form) {
+        return Err(NotIssued::Refused(of_finding(&finding)));
+    }
+    let found = facts::cloud::read(cloud, facts::now);
+    let mut findings = diagnose::cloud::ports(cloud, &found);
+    findings.extend(diagnose::cloud::authority(cloud, &found));
+    stop_at(host, &findings)?;
+    let served = found.authority().ok_or_else(|| Error::failed("cannot join: cloudcore serves no CA"))?;
+    let why = match pair {
+        Pair::Good { ca } if ca.der == served.der => {
+            stop_at(host, &of_node(cloud, &served, name, now, true))?;
+            return Ok((served, None));
+        }
+        Pair::Good { .. } => Some("the certificate of this node is from another cloudcore".to_owned()),
+        Pair::Unusable(why) => Some(why.clone()),
+        Pair::Absent => None,
+    };
+    let because = why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    let token = match token {
+        Some(Ok(token)) => token,
+        Some(Err(error)) => return Err(NotIssued::Refused(Error::failed(format!("cannot use the token: {error}")))),
+        None => {
+            let error = Error::usage(format!("cannot join without --token{because}"));
+            return Err(NotIssued::Failed(error.hint(
+                "pipe it: kubectl get secret -n kubeedge tokensecret -o json | ssh edge edge-join apply --cloudcore HOST --token - …",
+            )));
+        }
+    };
+    if let Some(why) = why {
+        host.report.note(&format!("a new certificate is needed: {why}"));
+    }
+    let mut findings = diagnose::token::time(Some(&token), now, found.ahead);
+    findings.extend(diagnose::token::authority(&token, &served));
+    findings.extend(of_node(cloud, &served, name, now, false));
+    stop_at(host, &findings)?;
+    let shown = subject::shown(&subject_of(name, version)?);
+    let ca = encode(CERTIFICATE, &served.der).into_bytes();
+    if host.mode == Mode::DryRun {
+        let key = Box::new(|| Err(Error::failed("cannot make a private key in a dry run")));
+        return Ok((served, Some(Issued { ca, certificate: Vec::new(), key, subject: shown })));
+    }
+    let fetched = certificate::request(cloud, &served, &token, name, version, now)?;
+    let new = fetched.certificate_pem().into_bytes();
+    let key = Box::new(move || fetched.key_pem().map(String::into_bytes));
+    Ok((served, Some(Issued { ca, certificate: new, key, subject: shown })))
+}
+
+/// What cloudcore says of the node, over TLS that is verified.
+fn of_node(cloud: &Cloud, ca: &Certificate, name: &str, now: i64, is_joined: bool) -> Vec<Finding> {
+    match facts::cloud::node(cloud, ca, None, name, now) {
+        Ok(exchange) => diagnose::cloud::node(cloud, &exchange, name, is_joined).into_iter().collect(),
+        Err(failure) => vec![diagnose::cloud::server(cloud, &failure)],
+    }
+}
+
+/// Ends with the first error among the findings; the others are printed.
+fn stop_at(host: &mut Host, findings: &[Finding]) -> std::result::Result<(), NotIssued> {
+    if let Some(finding) = findings.iter().find(|finding| finding.severity == Severity::Error) {
+        let error = of_finding(finding);
+        return Err(if finding.file == TOKEN { NotIssued::Refused(error) } else { NotIssued::Failed(error) });
+    }
+    for finding in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
+        host.report.warning(&format!("{}: {}", finding.file, finding.text));
+        if let Some(hint) = &finding.hint {
+            host.report.hint(hint);
+        }
+    }
+    Ok(())
+}
+
+fn of_finding(finding: &Finding) -> Error {
+    let place = if finding.file.is_empty() { String::new() } else { format!("{}: ", finding.file) };
+    let error = Error::failed(format!("cannot join: {place}{}", finding.text));
+    match &finding.hint {
+        Some(hint) => error.hint(hint.clone()),
+        None => error,
+    }
+}
+
+/// The program to install; none where that of the release is installed, or in a dry run that would have to download it.
+pub(super) fn new_program(host: &mut Host, call: &Call<'_>, install: &Install) -> Result<Option<NewProgram>> {
+    let (args, release) = (call.args, &call.args.version);
+    let unknown = || Error::failed("cannot find out the architecture of this system").hint("use a system with /bin/sh");
+    // The programs of a system decide: a 64-bit kernel may run a 32-bit system.
+    let arch = Arch::of_programs(&host.root).or_else(|| Arch::of_host(&host.root)).ok_or_else(unknown)?;
+    let options = Options {
+        archive: args.source.archive.clone(),
+        sha512: args.source.sha512.clone(),
+        offline: args.source.offline.clone(),
+        mirror: args.source.mirror.clone(),
+    };
+    let is_installed = install.version == Some(Some(release.tag()));
+    let is_local =
+        options.offline.is_some() || options.archive.as_ref().is_some_and(|archive| !archive.contains("://"));
+    if is_installed && !is_local {
+        return Ok(None);
+    }
+    let source = select(&options, release, arch)?;
+    debug_assert!(is_local == matches!(source.place, Place::File(_)), "a local source is a file");
+    let Some(obtained) = obtain(host, &source, release, arch)? else {
+        host.count_unlisted();
+        return Ok(None);
+    };
+    let file = match &obtained.path {
+        Some(path) => host.root.open(path)?,
+        None => None,
+    };
+    let content: edge_host::action::ContentWriter = Box::new(move |to| {
+        let mut file = file.ok_or_else(|| Error::failed("cannot install edgecore: it was not unpacked"))?;
+        std::io::copy(&mut file, to).map(|_| ()).map_err(|cause| Error::io("write", INSTALLED, &cause))
+    });
+    Ok(Some(NewProgram { content, sha256: obtained.sha256, from: obtained.from }))
+}

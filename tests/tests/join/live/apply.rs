@@ -1,0 +1,133 @@
+//! A whole join against the double of cloudcore, under a real systemd.
+
+use super::machine::{JOIN, Machine, says};
+
+#[test]
+fn apply_joins_once_and_undo_reverts_all_of_it() {
+    let Some(machine) = Machine::boot("apply_joins_once_and_undo_reverts_all_of_it") else { return };
+    machine.serve("--version 1.23");
+    let before = machine.tree();
+    let dry = machine.sh(&format!("{JOIN} --token /run/cloud/token -n")).expect(3);
+    says(&dry, "/etc/kubeedge/certs/server.key");
+    assert_eq!(machine.tree(), before, "a dry run");
+
+    let ran = machine.sh(&format!("{JOIN} --token - --label site=a < /run/cloud/token")).expect(0);
+    says(&ran, "edgecore v1.23.1 is connected to 127.0.0.1:10000 as edge1");
+    machine.has_no_token(&[&dry, &ran]);
+    machine
+        .sh("systemctl is-active edgecore && systemctl is-enabled edgecore && systemd-analyze verify /etc/systemd/system/edgecore.service")
+        .expect(0);
+    let modes = machine.sh("cd /etc/kubeedge; stat -c '%a' ca/rootCA.crt certs/server.crt certs/server.key").stdout;
+    assert_eq!(modes, "600\n600\n600\n");
+    machine.sh("grep -q 'BEGIN EC PRIVATE KEY' /etc/kubeedge/certs/server.key").expect(0);
+    machine.sh("openssl verify -CAfile /run/cloud/ca.crt /etc/kubeedge/certs/server.crt").expect(0);
+    let yaml = machine.systemd.read("/etc/kubeedge/config/edgecore.yaml");
+    assert!(yaml.contains("hostnameOverride: edge1\n") && yaml.contains("site: a\n") && !yaml.contains("token"), "{yaml}");
+
+    // The pair is good, so no token is needed, and nothing is restarted.
+    let (joined, started) = (machine.tree(), machine.sh("systemctl show -p InvocationID edgecore").stdout);
+    says(&machine.sh(&format!("{JOIN} --label site=a")).expect(0), "already up to date");
+    assert_eq!((machine.tree(), machine.sh("systemctl show -p InvocationID edgecore").stdout), (joined, started.clone()));
+    // Another setting restarts it.
+    machine.sh(&format!("{JOIN} --label site=b")).expect(0);
+    assert_ne!(machine.sh("systemctl show -p InvocationID edgecore").stdout, started);
+    says(&machine.sh("edge-join --force-namespace apply --cloudcore 127.0.0.1 --version 1.22.0").expect(4), "keadm upgrade edge --toVersion v1.22.0");
+
+    machine.sh("edge-join --force-namespace undo && edge-join --force-namespace undo").expect(0);
+    assert_eq!(machine.tree(), before, "undone");
+    assert_eq!(machine.sh("systemctl is-active edgecore").stdout.trim(), "inactive");
+}
+
+#[test]
+fn apply_with_a_refused_token_changes_nothing() {
+    let Some(machine) = Machine::boot("apply_with_a_refused_token_changes_nothing") else { return };
+    machine.serve("--version 1.23");
+    let before = machine.tree();
+    machine.sh("/run/cloudcore make /run/other --san 127.0.0.1; /run/cloudcore token /run/cloud --seconds -5 > /run/expired").expect(0);
+    // Of the right CA, signed with another key.
+    machine.sh("printf '%s.%s' \"$(cut -d. -f1 /run/cloud/token)\" \"$(cut -d. -f2- /run/other/token)\" > /run/forged").expect(0);
+    for (token, why) in [
+        ("/run/expired", "it expired on "),
+        ("/run/other/token", "it is for the CA sha256:"),
+        ("/run/forged", "cloudcore refuses the token"),
+        ("/etc/hosts", "it cannot be used"),
+    ] {
+        let ran = machine.sh(&format!("{JOIN} --token {token}")).expect(1);
+        says(&ran, why);
+        assert_eq!(machine.tree(), before, "{token}");
+    }
+    says(&machine.sh(JOIN).expect(2), "cannot join without --token");
+    machine.has_no_token(&[]);
+}
+
+#[test]
+fn apply_reports_why_edgecore_does_not_join() {
+    let Some(machine) = Machine::boot("apply_reports_why_edgecore_does_not_join") else { return };
+    for (options, behavior, why) in [
+        ("--version 1.23 --mode not-found", "", "the API server has no node edge1"),
+        ("--version 1.23", "short", "the cgroup driver is not that of the runtime"),
+    ] {
+        machine.serve(options);
+        machine.sh("mkdir -p /etc/systemd/system/edgecore.service.d").expect(0);
+        machine.systemd.write(
+            "/etc/systemd/system/edgecore.service.d/test.conf",
+            &format!("[Service]\nEnvironment=EDGECORE_STANDIN={behavior}\nRestartSec=1\n"),
+            "644",
+        );
+        let ran = machine.sh(&format!("{JOIN} --token /run/cloud/token --wait 15")).expect(1);
+        says(&ran, why);
+        machine.has_no_token(&[&ran]);
+        machine.sh("edge-join --force-namespace undo").expect(0);
+    }
+}
+
+#[test]
+fn first_boot_joins_and_deletes_the_token() {
+    let Some(machine) = Machine::boot("first_boot_joins_and_deletes_the_token") else { return };
+    machine.serve("--version 1.23");
+    let image = "/run/image";
+    machine
+        .sh(&format!(
+            "mkdir -p {image}/etc {image}/usr/bin; cp /etc/os-release {image}/etc/; cp /bin/true {image}/usr/bin/env; cp /usr/local/bin/edge-join {image}/usr/bin/
+             mkdir -p $(dirname {image}$(readlink -f /lib64/ld-linux-x86-64.so.2 || echo /x/y)); true
+             edge-join --root {image} apply --cloudcore 127.0.0.1 --version 1.23.1 --archive /run/edgecore-1.23.1"
+        ))
+        .expect(0);
+    // The host boots from the image.
+    machine
+        .sh(&format!(
+            "cp -a {image}/etc/kubeedge /etc/; cp {image}/etc/systemd/system/*.service /etc/systemd/system/; cp -a {image}/usr/local/bin/edgecore /usr/local/bin/
+             cp /usr/local/bin/edge-join /usr/bin/edge-join; sed -i 's/apply --first-boot/--force-namespace apply --first-boot/' /etc/systemd/system/edge-join-first-boot.service
+             systemctl daemon-reload"
+        ))
+        .expect(0);
+    let refused = |mode: &str, why: &str| {
+        machine.sh(&format!("install -m {mode} -D /run/cloud/token /etc/edgeutils/join-token")).expect(0);
+        machine.sh("systemctl start edge-join-first-boot").expect(1);
+        says(&machine.sh("journalctl --no-pager -u edge-join-first-boot"), why);
+        machine.sh("test -e /etc/edgeutils/join-token && systemctl reset-failed edge-join-first-boot").expect(0);
+    };
+    refused("644", "its mode is 0644");
+    machine.sh("install -m 600 -D /run/cloud/token /etc/edgeutils/join-token; systemctl start edge-join-first-boot").expect(0);
+    says(&machine.sh("journalctl --no-pager -u edge-join-first-boot"), "edgecore v1.23.1 is connected to 127.0.0.1:10000 as edge1");
+    machine.sh("systemctl is-active edgecore && systemctl is-enabled edgecore && ! test -e /etc/edgeutils/join-token").expect(0);
+    machine.has_no_token(&[]);
+}
+
+#[test]
+fn first_boot_deletes_a_token_that_is_refused() {
+    let Some(machine) = Machine::boot("first_boot_deletes_a_token_that_is_refused") else { return };
+    machine.serve("--version 1.23");
+    machine.sh("/run/cloudcore make /run/other --san 127.0.0.1").expect(0);
+    machine
+        .sh("printf '%s.%s' \"$(cut -d. -f1 /run/cloud/token)\" \"$(cut -d. -f2- /run/other/token)\" > /run/forged
+             install -m 600 -D /run/forged /etc/edgeutils/join-token")
+        .expect(0);
+    let join = JOIN.replace(" apply", " apply --first-boot");
+    says(&machine.sh(&join).expect(1), "cloudcore refuses the token");
+    machine.sh("! test -e /etc/edgeutils/join-token && ! test -e /etc/kubeedge/certs").expect(0);
+    // Where cloudcore does not answer, the token is kept for another try.
+    machine.sh("systemctl stop cloudcore-double; install -m 600 -D /run/cloud/token /etc/edgeutils/join-token").expect(0);
+    machine.sh(&join).expect(1);
+    machine.sh("test -e /etc/edgeutils/join-token").expect(0);
+}
