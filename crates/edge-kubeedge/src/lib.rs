@@ -7,6 +7,7 @@
 pub mod address;
 pub mod hub;
 mod kind;
+pub mod kubernetes;
 mod minor;
 pub mod paths;
 pub mod program;
