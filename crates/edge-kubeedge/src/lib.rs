@@ -17,6 +17,7 @@ pub mod settings;
 pub mod spelling;
 pub mod stream;
 pub mod token;
+pub mod tunnelport;
 pub mod unit;
 pub mod value;
 mod version;

@@ -1,0 +1,4 @@
+//! What each verb does.
+
+pub(crate) mod cluster;
+pub(crate) mod host;
