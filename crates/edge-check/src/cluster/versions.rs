@@ -37,7 +37,8 @@ pub(super) fn judge(nodes: &[Node], problems: &mut Problems) {
                 problems.add(Severity::Warning, text, "keep kubelet off edge nodes, or remove the label", index);
             }
             Reported::Unknown => {
-                problems.add(Severity::Note, "it reports no version", "", index);
+                let text = "it reports no version: edgecore has not reported its status yet, or the input is cut off";
+                problems.add(Severity::Warning, text, "", index);
             }
         }
     }

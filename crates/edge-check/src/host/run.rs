@@ -81,9 +81,9 @@ fn one(host: &Host, utility: &Utility, beside: Option<&Path>) -> Result<Result<C
 fn has_any(host: &Host, paths: &[String]) -> Result<bool> {
     for path in paths {
         let found = match path.strip_suffix('/') {
-            Some(dir) if host.root.find(Path::new(dir))?.exists() => !host.root.list(Path::new(dir))?.is_empty(),
+            Some(dir) if host.root.entry_kind(Path::new(dir))?.is_some() => !host.root.list(Path::new(dir))?.is_empty(),
             Some(_) => false,
-            None => host.root.find(Path::new(path))?.exists(),
+            None => host.root.entry_kind(Path::new(path))?.is_some(),
         };
         if found {
             return Ok(true);
