@@ -6,6 +6,7 @@
 
 pub mod acl;
 pub mod apt;
+pub mod cloudcore;
 pub mod cluster;
 pub mod cni;
 pub mod cri;

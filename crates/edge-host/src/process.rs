@@ -89,6 +89,11 @@ impl Process<'_> {
         }
     }
 
+    /// Its name, as the kernel keeps it: at most 15 bytes, and whatever the process has made of it.
+    pub fn name(&self) -> Option<String> {
+        self.text("comm").map(|text| text.trim_end_matches('\n').to_owned())
+    }
+
     /// The paths of its control groups, one for each hierarchy.
     pub fn cgroups(&self) -> Vec<String> {
         let text = self.text("cgroup").unwrap_or_default();
@@ -125,6 +130,7 @@ mod tests {
         assert_eq!(own.executable().unwrap(), std::env::current_exe().unwrap().canonicalize().unwrap());
         assert_eq!(own.user(), Some(nix::unistd::geteuid().as_raw()));
         assert!(!own.cgroups().is_empty() && own.cgroups().iter().all(|path| path.starts_with('/')));
+        assert!(own.name().is_some_and(|name| !name.is_empty() && !name.contains('\n')));
         assert_eq!(own.arguments().len(), std::env::args().count());
         assert_eq!((own.shares_mounts(), own.shares_pids()), (Some(true), Some(true)));
         assert_eq!(own.id(), Process::own(&root).id());

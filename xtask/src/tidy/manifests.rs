@@ -8,8 +8,8 @@ const ROOT: &str = "Cargo.toml";
 const INHERITED: &[&str] = &["version", "edition", "rust-version", "license"];
 /// Libraries that are small utilities too.
 const LIBRARIES: &[&str] = &["edge-apt"];
-/// Domain libraries: above the other libraries, below the utilities.
-const DOMAIN: &[&str] = &["edge-kubeedge", "edge-pki"];
+/// Domain libraries, bottom up: above the other libraries, below the utilities. Each uses only those before it.
+const DOMAIN: &[&str] = &["edge-kubeedge", "edge-pki", "edge-hub"];
 const TABLES: &[&str] = &["dependencies", "dev-dependencies", "build-dependencies"];
 
 type Manifest = Document<String>;
@@ -20,8 +20,10 @@ pub(super) fn floors(tree: &Tree) -> Vec<Violation> {
     for file in members(tree) {
         let Some(own) = file.path.strip_prefix("crates/").and_then(|rest| rest.split('/').next()) else { continue };
         let is_library = !tree.utilities.iter().any(|utility| utility == own);
+        let floor = |name: &str| DOMAIN.iter().position(|domain| *domain == name);
         for (name, _, line) in dependencies(file) {
-            if is_library && DOMAIN.contains(&name.as_str()) {
+            let is_above = floor(&name).is_some_and(|above| floor(own).is_none_or(|own| own <= above));
+            if is_library && is_above {
                 violations.push(Violation::new(&file.path, line, format!("is a library below {name}")));
             }
             if tree.utilities.contains(&name) && !LIBRARIES.contains(&name.as_str()) {

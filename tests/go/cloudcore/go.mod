@@ -1,0 +1,3 @@
+module edgeutils/cloudcore
+
+go 1.21
