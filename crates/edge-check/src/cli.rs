@@ -32,6 +32,38 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Verb {
+    /// On an edge node: check the way from edgecore.yaml to cloudcore
+    ///
+    /// Reads the configuration and the key pair of the node, connects to the three ports of cloudcore with them, and
+    /// compares clock and CA. If all of that works: the unit, the ports of edgecore and its connections.
+    #[command(after_help = "Example:\n  edge-check edge")]
+    Edge,
+
+    /// On the host of cloudcore: check its ports, its stream server and the redirects of an API server
+    #[command(after_help = "Examples:\n  edge-check cloud\n  \
+kubectl get configmap -n kubeedge tunnelport -o json | edge-check cloud --tunnelport -")]
+    Cloud {
+        /// The config map in which cloudcores record their ports, kubeedge/tunnelport; - is standard input
+        #[arg(long, value_name = "FILE")]
+        tunnelport: Option<PathBuf>,
+    },
+
+    /// On a host with an API server: follow a request of kubectl logs, and name the last hop that answers
+    ///
+    /// Sends what the API server sends, by the same redirect, and prints no log: without --pod a request for metrics,
+    /// which cloudcore passes on to the node with this address.
+    #[command(after_help = "Examples:\n  edge-check logs --node 198.51.100.7:10351\n  \
+edge-check logs --node 198.51.100.7:10351 --pod default/nginx/nginx")]
+    Logs {
+        /// The node as the API server connects to it: its InternalIP, and the port of its kubeletEndpoint
+        #[arg(long, value_name = "IP:PORT")]
+        node: String,
+
+        /// Request the log of this container
+        #[arg(long, value_name = "NAMESPACE/POD/CONTAINER")]
+        pod: Option<String>,
+    },
+
     /// Check the nodes of a cluster: versions, ports, addresses, taints
     ///
     /// Reads what kubectl get nodes prints, in JSON or YAML. Reports edge nodes whose KubeEdge does not go with this

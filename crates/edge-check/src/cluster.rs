@@ -5,7 +5,7 @@ mod versions;
 
 use edge_host::{Error, Result};
 use edge_kubeedge::kubernetes::{Reported, reported};
-use edge_kubeedge::tunnelport;
+use edge_kubeedge::tunnelport::{self, Recorded};
 use edge_objects::end::End;
 use edge_objects::object::{Object, at};
 use edge_objects::source::Source;
@@ -50,7 +50,7 @@ pub struct Cluster {
     /// The nodes.
     pub nodes: Vec<Node>,
     /// The ports that cloudcores have recorded; none without the config map.
-    pub ports: Option<Vec<u16>>,
+    pub recorded: Option<Vec<Recorded>>,
 }
 
 impl Node {
@@ -101,9 +101,8 @@ impl Cluster {
             "ConfigMap" if (object.namespace, object.name) == RECORD => {
                 let record = object.text(&["metadata", "annotations", tunnelport::ANNOTATION]);
                 let ports = record.map_or(Ok(Vec::new()), tunnelport::ports);
-                // An entry without an address is a port anyway: edge-redirect reports it.
                 let ports = ports.map_err(|why| cannot(format!("ConfigMap {}/{}: {why}", RECORD.0, RECORD.1)))?;
-                self.ports.get_or_insert_default().extend(ports.into_iter().map(|recorded| recorded.port));
+                self.recorded.get_or_insert_default().extend(ports);
             }
             _ => {}
         }

@@ -6,9 +6,14 @@
 
 mod catalog;
 pub mod cli;
+mod cloud;
 pub mod cluster;
+mod edge;
 mod host;
+mod logs;
 pub mod manual;
+mod probe;
+mod redirect;
 mod verbs;
 
 use std::time::Duration;
@@ -25,6 +30,9 @@ pub fn uses_root(cli: &Cli) -> bool {
 /// Carries out one call.
 pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
     match cli.verb {
+        Verb::Edge => verbs::edge::run(host),
+        Verb::Cloud { tunnelport } => verbs::cloud::run(host, tunnelport.as_deref()),
+        Verb::Logs { node, pod } => verbs::logs::run(host, &node, pod.as_deref()),
         Verb::Cluster { file, tunnelport } => verbs::cluster::run(host, &file, tunnelport.as_deref()),
         Verb::Host { timeout } => verbs::host::run(host, Duration::from_secs(timeout)),
     }

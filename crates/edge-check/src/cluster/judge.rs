@@ -64,10 +64,11 @@ pub fn findings(cluster: &Cluster, source: &str) -> Vec<Finding> {
         problems.of_all(Severity::Error, text, "pass all nodes: kubectl get nodes -o json | edge-check cluster");
         return shown(problems, nodes, source);
     }
+    let ports = cluster.recorded.as_ref().map(|all| all.iter().map(|recorded| recorded.port).collect::<Vec<_>>());
     for (index, node) in nodes.iter().enumerate().filter(|(_, node)| node.is_edge()) {
         ready(node, index, &mut problems);
         network(node, index, &mut problems);
-        port(node, cluster.ports.as_deref(), index, &mut problems);
+        port(node, ports.as_deref(), index, &mut problems);
         address(node, index, &mut problems);
         if !node.has_edge_label {
             let text = "edgecore reports its status, but it has no label node-role.kubernetes.io/edge: workloads that are kept off edge nodes run there";

@@ -22,12 +22,12 @@ pub(crate) fn run(host: &mut Host, file: &Path, tunnelport: Option<&Path>) -> Re
         let record = source::stream(path)?;
         let mut other = Cluster::default();
         other.read(&record)?;
-        let Some(ports) = other.ports else {
+        let Some(recorded) = other.recorded else {
             let cause = "it has no ConfigMap kubeedge/tunnelport";
             return Err(Error::cannot("use", &record.name, cause)
                 .hint("pass it: kubectl get configmap -n kubeedge tunnelport -o json"));
         };
-        cluster.ports.get_or_insert_default().extend(ports);
+        cluster.recorded.get_or_insert_default().extend(recorded);
     }
     Ok(host.report.findings(&judge::findings(&cluster, &nodes.name)))
 }
