@@ -28,6 +28,16 @@ pub fn of(kubeedge: Minor) -> Option<Kubernetes> {
     rows().find(|(known, _)| *known == kubeedge).map(|(_, kubernetes)| kubernetes)
 }
 
+/// The oldest and the newest version of KubeEdge that is compatible with a minor version of Kubernetes; none if no known one
+/// is.
+#[must_use]
+pub fn compatible_with(kubernetes: u16) -> Option<(Minor, Minor)> {
+    let fits = |(_, row): &(Minor, Kubernetes)| row.compare(kubernetes) == Ordering::Equal;
+    let mut all = rows().filter(fits).map(|(kubeedge, _)| kubeedge);
+    let oldest = all.next()?;
+    Some((oldest, all.last().unwrap_or(oldest)))
+}
+
 impl Kubernetes {
     /// Whether a minor version of Kubernetes is older or newer than those that are compatible.
     #[must_use]
@@ -105,6 +115,9 @@ mod tests {
             [Less, Equal, Equal, Greater]
         });
         assert_eq!(of(Minor::new(40)), None);
+        assert_eq!(compatible_with(29), Some((Minor::new(18), Minor::new(22))));
+        assert_eq!(compatible_with(32), Some((Minor::new(23), Minor::new(23))));
+        assert_eq!(compatible_with(99), None);
     }
 
     #[test]

@@ -210,7 +210,10 @@ fn shared_addresses(nodes: &[Node], problems: &mut Problems) {
     let mut by_address: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, node) in nodes.iter().enumerate().filter(|(_, node)| node.is_edge()) {
         for address in &node.internal_ips {
-            by_address.entry(address).or_default().push(index);
+            let known = by_address.entry(address).or_default();
+            if known.last() != Some(&index) {
+                known.push(index);
+            }
         }
     }
     for (address, indexes) in by_address.into_iter().filter(|(_, indexes)| indexes.len() > 1) {

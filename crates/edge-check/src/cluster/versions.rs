@@ -87,12 +87,9 @@ fn skew(version: Minor, seen: &Seen<'_>, index: usize, problems: &mut Problems) 
 
 /// The versions of KubeEdge that go with this Kubernetes.
 fn hint(minor: u16) -> String {
-    let fits =
-        |kubeedge: &u16| kubernetes::of(Minor::new(*kubeedge)).is_some_and(|row| row.compare(minor) == Ordering::Equal);
-    let all: Vec<u16> = (0..u16::from(u8::MAX)).filter(fits).collect();
-    match (all.first(), all.last()) {
-        (Some(first), Some(last)) if first == last => format!("with Kubernetes 1.{minor} use KubeEdge 1.{first}"),
-        (Some(first), Some(last)) => format!("with Kubernetes 1.{minor} use KubeEdge 1.{first} to 1.{last}"),
-        _ => format!("no version of KubeEdge that edge-check knows lists Kubernetes 1.{minor}"),
+    match kubernetes::compatible_with(minor) {
+        Some((oldest, newest)) if oldest == newest => format!("with Kubernetes 1.{minor} use KubeEdge {oldest}"),
+        Some((oldest, newest)) => format!("with Kubernetes 1.{minor} use KubeEdge {oldest} to {newest}"),
+        None => format!("no version of KubeEdge that edge-check knows lists Kubernetes 1.{minor}"),
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn run(host: &mut Host, node: &str, pod: Option<&str>) -> Result<Outc
         "nothing of an image is connected",
         "run it on a host with an API server",
     )?;
-    // The API server verifies no certificate here unless it is told to, and cloudcore asks for none.
+    // The API server verifies no certificate here by default, and cloudcore requires none.
     let result = exchange(&request.node, Tls::UNVERIFIED, &Sent::get(&request.path), MOST, deadline());
     let result = result.map(|found| found.answer.status);
     let like = match &request.node.host {

@@ -22,7 +22,7 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
     let is_clock_wrong = clock(facts, verdict);
     pair(facts, is_clock_wrong, verdict);
     let links = links(facts);
-    // Names and networks come first: a port that does not answer says nothing about TLS.
+    // Names and networks come first: of a port that does not answer nothing more is known.
     network(&links, verdict);
     let is_other_ca = other_ca(facts, verdict);
     for link in &links {
