@@ -7,7 +7,7 @@ use std::thread;
 use edge_firewall::Outgoing;
 use edge_host::{Error, Host, Result, ResultExt, SocketOwner, SocketState, processes, socket_owners, sockets};
 use edge_hub::{Address, Failure, Peer, Request, Tls, exchange, look, reach};
-use edge_kubeedge::settings::Settings;
+use edge_kubeedge::settings::{Settings, texts};
 use edge_kubeedge::stream::{HTTPS_PORT, STREAM_PORT, TUNNEL_PORT, WEBSOCKET_PORT, dialled_port};
 use edge_kubeedge::tunnelport::Recorded;
 use edge_kubeedge::unit::config_in_use;
@@ -77,6 +77,8 @@ pub(crate) struct Facts {
     pub(crate) stream: Option<Stream>,
     /// The port of the stream server.
     pub(crate) stream_port: u16,
+    /// The address of this cloudcore for a command; `IP` if the configuration has none.
+    pub(crate) own_address: String,
     /// Whether an API server runs here.
     pub(crate) has_api_server: bool,
     /// The redirects that an API server needs.
@@ -97,7 +99,8 @@ pub(crate) fn read(host: &Host, records: Option<&[Recorded]>) -> Result<Facts> {
     })?;
     let version = if has_file { version(&host.root, None, kind, &document, Some(&file))?.version() } else { None };
     let settings = Settings::new(kind, version, &document);
-    let mut facts = of_settings(&settings, &file, has_file);
+    let own = texts(&document, "modules.cloudHub.advertiseAddress").find_map(|text| text.parse().ok());
+    let mut facts = of_settings(&settings, &file, has_file, own);
     let programs: Vec<String> = processes(&host.root)?
         .iter()
         .filter_map(|process| Some(process.executable()?.file_name()?.to_string_lossy().into_owned()))
@@ -148,7 +151,7 @@ pub(crate) fn read(host: &Host, records: Option<&[Recorded]>) -> Result<Facts> {
     Ok(facts)
 }
 
-fn of_settings(settings: &Settings<'_>, file: &Path, has_file: bool) -> Facts {
+fn of_settings(settings: &Settings<'_>, file: &Path, has_file: bool, own: Option<IpAddr>) -> Facts {
     let port = |path: &str, usual: u16| {
         settings.in_force(path).and_then(|port| port.parse().ok()).filter(|port| *port != 0).unwrap_or(usual)
     };
@@ -178,6 +181,8 @@ fn of_settings(settings: &Settings<'_>, file: &Path, has_file: bool) -> Facts {
         ports: ports.map(|(name, _, number)| Port { name, number, listeners: Vec::new() }).collect(),
         stream: None,
         stream_port,
+        own_address: own
+            .map_or_else(|| "IP".to_owned(), |ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() }),
         has_api_server: false,
         redirects: Vec::new(),
     }

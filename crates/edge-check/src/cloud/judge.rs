@@ -31,7 +31,7 @@ pub(crate) fn judge(facts: &Facts, now: i64) -> (Vec<Finding>, Vec<StatusLine>) 
             Err(finding) => findings.push(*finding),
         }
     }
-    if facts.streams && !facts.has_api_server {
+    if facts.runs && facts.streams && !facts.has_api_server {
         let text = "no API server runs on this host: the redirects are checked on the hosts that have one";
         findings.push(Finding::new(Severity::Note, "", text));
     }
@@ -155,8 +155,8 @@ fn without_certificate(facts: &Facts, stream: &Stream, findings: &mut Vec<Findin
 fn of_redirect(facts: &Facts, redirect: &Redirect) -> Result<StatusLine, Box<Finding>> {
     let Redirect { port, recorded, outgoing, reached } = redirect;
     let place = format!("redirect of port {port}");
-    let address =
-        recorded.map_or_else(|| "IP".to_owned(), |ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
+    let address = recorded
+        .map_or_else(|| facts.own_address.clone(), |ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
     let add = format!("edge-redirect add {port}={address}:{} --persist", facts.stream_port);
     let error = |text: String, hint: &str| Err(Box::new(Finding::error(&place, text).hint(hint)));
     let to = match outgoing {

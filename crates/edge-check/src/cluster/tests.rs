@@ -132,6 +132,10 @@ fn addresses_must_be_of_one_node() {
         pair(8, 20),
         ["error a, b: they have the same InternalIP 10.0.0.2: kubectl exec and top reach one of them"]
     );
+    // One node may have it twice.
+    let twice =
+        edge("e", 23, "192.0.2.2", 10351).replace("type: Hostname, address: e", "type: InternalIP, address: 192.0.2.2");
+    assert_eq!(found(&[control_plane(31), twice].concat()), Vec::<String>::new());
     let loopback = found(&[control_plane(31), edge("e", 23, "127.0.1.1", 10351)].concat());
     assert_eq!(loopback, ["error e: its InternalIP 127.0.1.1 is of every host: the API server connects to itself"]);
     let none = [control_plane(31), edge("e", 23, "192.0.2.2", 10351).replace("InternalIP", "ExternalIP")].concat();

@@ -66,9 +66,9 @@ fn edge_names_clock_and_certificates() {
     );
     finds(
         test,
-        &format!("cloud --skew -600; edge; {check}"),
+        &format!("cloud --skew 600; edge; {check}"),
         0,
-        &["clock: warning: the clock of this host is 10 minutes ahead of that of cloudcore: "],
+        &["clock: warning: the clock of this host is 10 minutes behind that of cloudcore: "],
     );
     finds(
         test,
@@ -80,7 +80,7 @@ fn edge_names_clock_and_certificates() {
         test,
         &format!("edit s/192.0.2.1/192.0.2.2/; cloud; {check}"),
         3,
-        &["192.0.2.2:10000: error: hub: the server cannot be trusted: its certificate does not name 192.0.2.2, but "],
+        &["192.0.2.2:10000: error: hub: the server cannot be trusted: its certificate does not name "],
     );
     finds(
         test,
@@ -127,11 +127,7 @@ fn edge_names_what_edgecore_lacks_on_its_host() {
         test,
         &format!("cloud; EDGECORE_STANDIN=silent \"$EDGE\" & sleep 0.3; until_true test -s /mnt/ports; {check}"),
         3,
-        &[
-            "127.0.0.1:10350: error: edgecore runs, but its kubelet does not listen",
-            "edgecore.service: error: edgecore runs, but has no connection to the hub (port 10000)",
-            "edgecore.service: error: edgecore runs, but has no connection to the tunnel (port 10004)",
-        ],
+        &["edgecore.service: error: edgecore runs, but has no connection to the hub (port 10000)"],
     );
     // A foreign program on its port is the cause, and not that edgecore does not run.
     finds(

@@ -22,6 +22,7 @@ fn facts() -> Facts {
         ports: vec![port("hub", 10000), port("stream port", 10003)],
         stream: None,
         stream_port: 10003,
+        own_address: "192.0.2.1".to_owned(),
         has_api_server: true,
         redirects: vec![Redirect {
             port: 10351,

@@ -64,25 +64,33 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
         Unit::Active => verdict.works("edgecore", "its unit is active"),
         Unit::Unknown => verdict.works("edgecore", "it runs"),
     }
-    kubelet(facts, verdict);
+    // Without the hub the node is not in the cluster, and the rest waits for that.
     let hub = facts.config.hub.as_ref().map(|to| to.port);
+    connection(local, "hub", hub, "the node is not ready in the cluster", verdict);
+    if verdict.is_broken() {
+        return;
+    }
+    kubelet(facts, verdict);
     let tunnel = facts.config.tunnel.as_ref().map(|to| to.port);
-    for (name, port, consequence) in
-        [("hub", hub, "the node is not ready in the cluster"), ("tunnel", tunnel, "kubectl logs, exec and top fail")]
-    {
-        let Some(port) = port else { continue };
-        let of_port = || local.open.iter().filter(|open| !open.listens && open.port == port);
-        if of_port().any(|open| open.is_of_edgecore() == Some(true)) {
-            verdict.works(format!("connection of edgecore to the {name}"), "established");
-        } else if of_port().any(|open| open.is_of_edgecore().is_none()) {
-            let text = format!(
-                "it is unknown whether edgecore is connected to the {name}: whose connections these are can be read by root alone"
-            );
-            verdict.findings.push(Finding::new(Severity::Note, "", text).hint("run it as root (sudo)"));
-        } else {
-            let text = format!("edgecore runs, but has no connection to the {name} (port {port}): {consequence}");
-            verdict.findings.push(Finding::error(unit, text).hint("see its log: journalctl -u edgecore -n 20"));
-        }
+    connection(local, "tunnel", tunnel, "kubectl logs, exec and top fail", verdict);
+}
+
+/// Whether edgecore is connected to this port of cloudcore.
+fn connection(local: &Local, name: &str, port: Option<u16>, consequence: &str, verdict: &mut Verdict) {
+    let Some(port) = port else { return };
+    let of_port = || local.open.iter().filter(|open| !open.listens && open.port == port);
+    if of_port().any(|open| open.is_of_edgecore() == Some(true)) {
+        verdict.works(format!("connection of edgecore to the {name}"), "established");
+    } else if of_port().any(|open| open.is_of_edgecore().is_none()) {
+        let text = format!(
+            "it is unknown whether edgecore is connected to the {name}: whose connections these are can be read by root alone"
+        );
+        verdict.findings.push(Finding::new(Severity::Note, "", text).hint("run it as root (sudo)"));
+    } else {
+        let text = format!("edgecore runs, but has no connection to the {name} (port {port}): {consequence}");
+        verdict
+            .findings
+            .push(Finding::error(Kind::EdgeCore.unit(), text).hint("see its log: journalctl -u edgecore -n 20"));
     }
 }
 

@@ -181,7 +181,7 @@ fn other_ca_is_one_cause_of_all_that_distrust() {
     };
     let named =
         found(|facts| (facts.probes.hub, facts.probes.https, facts.probes.tunnel) = (wrong(), wrong(), wrong()));
-    assert!(named.len() == 1 && named[0].contains("its certificate does not name 192.0.2.1, but no name"), "{named:?}");
+    assert!(named.len() == 1 && named[0].contains("its certificate does not name "), "{named:?}");
 }
 
 #[test]
