@@ -11,6 +11,7 @@ mod containerd_toml;
 mod daemon_json;
 mod dpkg_status;
 mod fstab;
+mod http_answer;
 mod iptables_save;
 mod journal;
 mod kubeconfig;
@@ -52,6 +53,7 @@ pub const TARGETS: &[Target] = &[
     daemon_json::TARGET,
     dpkg_status::TARGET,
     fstab::TARGET,
+    http_answer::TARGET,
     iptables_save::TARGET,
     journal::TARGET,
     kubeconfig::TARGET,

@@ -7,6 +7,7 @@ mod check;
 mod cni;
 mod crio;
 mod firewall;
+mod join;
 mod links;
 mod manifest;
 mod measure;

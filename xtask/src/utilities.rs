@@ -18,6 +18,7 @@ pub(crate) fn utilities() -> Vec<(&'static str, Command, Manual)> {
         ("edge-pkg", edge_pkg::cli::Cli::command(), edge_pkg::manual::MANUAL),
         ("edge-check", edge_check::cli::Cli::command(), edge_check::manual::MANUAL),
         ("edge-token", edge_token::cli::Cli::command(), edge_token::manual::MANUAL),
+        ("edge-join", edge_join::cli::Cli::command(), edge_join::manual::MANUAL),
     ]
 }
 

@@ -12,7 +12,7 @@ use crate::exit::{Exit, Outcome};
 use crate::host::{Common, Host, Mode};
 use crate::report::{Color, Report};
 use crate::root::digest;
-use crate::secret::redact_args;
+use crate::secret::{STRUCK, may_be_token, redact_args};
 use crate::signal::{Interrupt, interrupted};
 
 /// What `--version` prints: version, commit where it is known, and target. `cargo xtask dist` names the commit.
@@ -145,6 +145,13 @@ fn not_parsed(printed: Printed, error: &clap::Error) -> Exit {
             words = format!("it {rest}");
         }
         message = message.replace(&cause.to_string(), &words);
+    }
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue] {
+        if let Some(ContextValue::String(value)) = error.get(kind)
+            && may_be_token(value)
+        {
+            message = message.replace(value.as_str(), STRUCK);
+        }
     }
     let mut usage = Error::usage(message);
     let tip = rest.lines().map(str::trim).find_map(|line| line.strip_prefix("tip: "));

@@ -6,7 +6,7 @@ mod name;
 mod text;
 mod url;
 
-pub(crate) use args::redact_args;
+pub(crate) use args::{may_be_token, redact_args};
 pub use name::is_secret_name;
 pub use text::redact;
 pub(crate) use url::without_credentials;

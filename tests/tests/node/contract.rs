@@ -181,6 +181,8 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["undo", "--list"], 0),
     ];
     let calls = calls.chain(token.iter().map(|call| ("edge-token", call)));
+    let join: &[(&[&str], i32)] = &[(&["check"], 4), (&["check", "--cloudcore", "192.0.2.1:1"], 2)];
+    let calls = calls.chain(join.iter().map(|call| ("edge-join", call)));
     let nodes = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/check/nodes.json");
     let check: &[(&[&str], i32)] = &[
         (&["cluster", nodes], 3),
@@ -273,6 +275,7 @@ fn option_of_the_page_is_in_every_help() {
             "edge-manifest keep-off-edge --help",
             "edge-pkg install kubernetes --help",
             "edge-token kubeconfig --help",
+            "edge-join check --help",
         ] {
             let mut words = call.split(' ');
             let help = Tool::new(words.next().unwrap()).args(words).run().expect(0).stdout;

@@ -15,6 +15,7 @@ pub(crate) const UTILITIES: &[&str] = &[
     "edge-pkg",
     "edge-check",
     "edge-token",
+    "edge-join",
 ];
 
 /// The help of a utility or of one of its verbs.

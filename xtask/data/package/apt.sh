@@ -41,6 +41,7 @@ edge-check cluster|1|standard input: it is empty
 edge-cni check|3|no network configuration found
 edge-conf check|3|no configuration found
 edge-crio check|3|CRI-O is not installed
+edge-join check --version 2.1|2|is not a KubeEdge version
 edge-manifest check|1|standard input: it is empty
 edge-pkg check|3|Kubernetes, containerd and Docker are not installed
 edge-prep status|0|boot command line

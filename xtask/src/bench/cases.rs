@@ -61,6 +61,9 @@ pub(crate) fn all(selection: &Selection, bin: &Path, scratch: &Path) -> Result<V
     if selection.may_include("edge-token") {
         cases.extend(super::token::all(bin, scratch)?);
     }
+    if selection.may_include("edge-join") {
+        cases.extend(super::join::all(bin, scratch)?);
+    }
     if selection.may_include("edge-pkg") {
         cases.extend(super::pkg::all(bin, scratch)?);
     }

@@ -18,6 +18,7 @@ const LIMITS: &[(&str, u64)] = &[
     ("edge-check", 4 << 20),
     ("edge-cni", 3 << 20),
     ("edge-crio", 4 << 20),
+    ("edge-join", 5 << 20),
     ("edge-pkg", 4 << 20),
     ("edge-reset", 4 << 20),
     ("edge-token", 3 << 20),

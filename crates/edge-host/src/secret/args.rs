@@ -6,6 +6,19 @@ use super::{STRUCK, redact, url};
 /// Standard input: not a secret.
 const STDIN: &str = "-";
 
+/// The beginning of every JWT: a brace in base64.
+const JWT: &str = "eyJ";
+/// A checksum in hex has as many characters; tokens in base64 have more.
+const LONG: usize = 64;
+
+/// Whether an argument in a wrong place may be a token that was pasted: a JWT, or a long text of its characters.
+pub(crate) fn may_be_token(argument: &str) -> bool {
+    let value = argument.rsplit('=').find(|part| !part.is_empty()).unwrap_or(argument);
+    let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"+/_-.".contains(&byte);
+    let is_long = value.len() >= LONG && !value.starts_with(['/', '.', '-']) && value.bytes().all(is_of_token);
+    value.starts_with(JWT) || value.contains(".eyJ") || is_long
+}
+
 /// A command line with `***` for the value of each secret-looking name, as `NAME=VALUE`, `--option VALUE`,
 /// `--option=VALUE` and in URLs.
 pub(crate) fn redact_args(argv: &[String]) -> Vec<String> {
@@ -43,6 +56,21 @@ fn one(argument: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn may_be_token_is_true_for_tokens_in_every_encoding() {
+        let hash = "7b".repeat(32);
+        for token in
+            [hash.as_str(), &format!("{hash}.eyJhbGciOiJIUzI1NiJ9.eyJ9.x"), "eyJhbGciOiJIUzI1NiJ9", &"Zm9v".repeat(40)]
+        {
+            assert!(may_be_token(token), "{token}");
+        }
+        for other in
+            ["frobnicate", "--tokn", "/very/long/path/that/is/named/by/a/user/who/has/many/directories/on/it", "a b"]
+        {
+            assert!(!may_be_token(other), "{other}");
+        }
+    }
 
     #[test]
     fn redact_args_replaces_secrets() {

@@ -1,0 +1,170 @@
+//! Whether edgecore would start on this host.
+
+use std::collections::BTreeMap;
+
+use edge_host::{Finding, Severity, Socket};
+use edge_kubeedge::settings::Settings;
+use edge_kubeedge::{Kind, Minor, VersionSource};
+
+use crate::facts::host::{Config, HostFacts};
+
+const HOSTS: &str = "/etc/hosts";
+const KUBELET: &str = "kubelet";
+/// edgecore 1.19 and later accept kube-proxy (kubeedge v1.19 `edge/cmd/edgecore/app/server.go`).
+const ACCEPTS_KUBE_PROXY: Minor = Minor::new(19);
+/// edgecore's kubelet, in every version.
+const KUBELET_PORT: u16 = 10350;
+const META_SERVER: &str = "modules.metaManager.metaServer.enable";
+const META_SERVER_PORT: u16 = 10550;
+const EVENT_BUS: &str = "modules.eventBus.enable";
+const MQTT_MODE: &str = "modules.eventBus.mqttMode";
+/// The mode in which edgecore has no MQTT broker of its own.
+const EXTERNAL: &str = "2";
+const INTERNAL_BROKER_PORT: u16 = 1884;
+
+/// The own name must resolve: edgecore waits for that before it does anything, and says so nowhere.
+pub fn name(facts: &HostFacts) -> Option<Finding> {
+    if facts.is_resolved {
+        return None;
+    }
+    let name = &facts.name;
+    let text = format!(
+        "this host's own name, {name}, is only known to DNS, if at all: without a network, edgecore hangs silently when it starts"
+    );
+    Some(Finding::error(HOSTS, text).hint(format!("echo '127.0.1.1 {name}' >> {HOSTS}")))
+}
+
+/// kubelet and kube-proxy, beside which edgecore ends.
+pub fn processes(facts: &HostFacts) -> Vec<Finding> {
+    let version = facts.config.version;
+    let others = facts.processes.iter().filter(|(name, _)| name != Kind::EdgeCore.program());
+    let of = |(name, pid): &(String, u32)| {
+        let (severity, hint) = if name == KUBELET {
+            (
+                Severity::Error,
+                "stop it: systemctl disable --now kubelet; or remove the node of Kubernetes: edge-reset apply --profile kubeadm",
+            )
+        } else {
+            // Of an unknown version it is not known.
+            let severity = match version {
+                Some(version) if version >= ACCEPTS_KUBE_PROXY => return None,
+                Some(_) => Severity::Error,
+                None => Severity::Warning,
+            };
+            (
+                severity,
+                "keep it off edge nodes: kubectl get ds -A -o yaml | edge-manifest keep-off-edge | kubectl replace -f -",
+            )
+        };
+        Some(
+            Finding::new(severity, "", format!("{name} is running (process {pid}): edgecore does not start beside it"))
+                .hint(hint),
+        )
+    };
+    others.filter_map(of).collect()
+}
+
+/// The ports on which edgecore listens with this configuration.
+pub fn needed_ports(config: &Config) -> Vec<(u16, &'static str)> {
+    let settings = Settings::new(Kind::EdgeCore, config.version, &config.document);
+    let mut all = vec![(KUBELET_PORT, "edgecore's kubelet, which kubectl logs needs")];
+    if settings.is_on(META_SERVER) {
+        all.push((META_SERVER_PORT, "metaServer"));
+    }
+    let has_own_broker = settings.in_force(MQTT_MODE).is_some_and(|mode| mode != EXTERNAL);
+    if settings.is_on(EVENT_BUS) && has_own_broker {
+        all.push((INTERNAL_BROKER_PORT, "edgecore's MQTT broker"));
+    }
+    all
+}
+
+/// Needed ports that something else listens on; `owners` is who, by inode.
+pub fn ports(config: &Config, listening: &[Socket], owners: &BTreeMap<u64, String>) -> Vec<Finding> {
+    let mut all = Vec::new();
+    for (port, what) in needed_ports(config) {
+        let mut taken = listening.iter().filter(|socket| socket.listens_on(port));
+        let owner =
+            |socket: &Socket| owners.get(&socket.inode).cloned().unwrap_or_else(|| "an unknown program".to_owned());
+        let is_edgecore = |owner: &str| {
+            let program = owner.split(" (").next().unwrap_or_default();
+            program.rsplit('/').next() == Some(Kind::EdgeCore.program())
+        };
+        let Some(other) = taken.by_ref().map(owner).find(|owner| !is_edgecore(owner)) else { continue };
+        all.push(
+            Finding::error(format!("port {port}"), format!("{other} listens on it, and {what} needs it"))
+                .hint(format!("stop that program: ss -ltnp sport = :{port}")),
+        );
+    }
+    all
+}
+
+/// Another edgecore, and files that are not of a join.
+pub fn leftovers(facts: &HostFacts, given: Option<Minor>, node: Option<&str>) -> Vec<Finding> {
+    let mut all = Vec::new();
+    let wanted = given.map(Minor::number);
+    match facts.config.installed {
+        VersionSource::InProgram(other) if wanted.is_some_and(|wanted| wanted != other.number()) => all.push(
+            Finding::error("", format!("edgecore {other} is installed"))
+                .hint("upgrade it with keadm upgrade edge, or remove it first: edge-reset apply --profile kubeedge"),
+        ),
+        VersionSource::Conflicting(one, other) => all.push(
+            Finding::error("", format!("edgecore is installed twice, as {one} and {other}"))
+                .hint("remove one: command -v -a edgecore"),
+        ),
+        _ => {}
+    }
+    for (name, pid) in facts.processes.iter().filter(|(name, _)| name == Kind::EdgeCore.program()) {
+        // A node that has joined has a certificate for its name.
+        let is_own = own_certificate(facts, node);
+        if !is_own {
+            let text = format!("another {name} is running (process {pid})");
+            all.push(Finding::error("", text).hint("remove it first: edge-reset apply --profile kubeedge"));
+        }
+    }
+    if !facts.foreign.is_empty() {
+        let names: Vec<String> = facts.foreign.iter().map(|path| path.display().to_string()).collect();
+        let (shown, more) = names.split_at(names.len().min(5));
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        let text = format!("files of another installation: {}{more}", shown.join(", "));
+        all.push(
+            Finding::warning(edge_kubeedge::paths::ETC, text)
+                .hint("see what they belong to: edge-reset scan --profile kubeedge"),
+        );
+    }
+    if let Some(Err(why)) = &facts.certificate {
+        all.push(
+            Finding::warning(edge_kubeedge::paths::CERT_DIR, format!("server.crt cannot be used: {why}"))
+                .hint("a join replaces it"),
+        );
+    }
+    all
+}
+
+/// Whether the installed certificate is of this node: from 1.16 on it names the node.
+pub fn own_certificate(facts: &HostFacts, node: Option<&str>) -> bool {
+    let Some(Ok(certificate)) = &facts.certificate else { return false };
+    let subject = edge_pki::subject::shown(&certificate.subject);
+    let (_, name) = subject.rsplit_once("CN=").unwrap_or_default();
+    name == "kubeedge.io" || node.is_some_and(|node| name == format!("system:node:{node}"))
+}
+
+/// The memory cgroup.
+pub fn memory(facts: &HostFacts) -> Option<Finding> {
+    let hint = "turn it on: edge-prep apply --for edgecore";
+    match facts.has_memory_cgroup {
+        Some(true) => None,
+        Some(false) => Some(
+            Finding::error(
+                "",
+                "the memory cgroup is off: edgecore cannot limit the memory of pods, and does not start",
+            )
+            .hint(hint),
+        ),
+        None => {
+            Some(Finding::warning("", "it is unknown whether the memory cgroup is on").hint("see: edge-prep status"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Whether the node has joined: edgecore keeps running, is connected to the hub, and cloudcore has the node.
+//!
+//! `systemctl start` succeeds as soon as the process exists, and edgecore then ends every ten seconds if it cannot connect.
+//! So each sign is looked at until all of them are there at once, or the time is over; then the last cause in edgecore's log
+//! is the error.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use edge_host::{Error, Host, Result, Root, Socket, SocketOwner, redact, socket_owners, sockets};
+use edge_hub::Identity;
+use edge_kubeedge::token::Token;
+use edge_kubeedge::{Kind, Minor};
+use edge_pki::cert::Certificate;
+use edge_systemd::{startup, systemctl};
+
+use crate::certificate::redacted;
+use crate::facts;
+use crate::request::Cloud;
+
+/// A unit that runs this long has not ended for what is wrong with its configuration or certificate.
+const STEADY: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+const LOG_LINES: u32 = 50;
+/// The first version that answers for the name of a node.
+const KNOWS_NODES: Minor = Minor::new(20);
+const NODE_FOUND: u16 = 200;
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiting<'w> {
+    /// The cloudcore.
+    pub cloud: &'w Cloud,
+    /// Its CA.
+    pub ca: &'w Certificate,
+    /// The pair of the node.
+    pub identity: Option<&'w Identity>,
+    /// The name of the node.
+    pub node: &'w str,
+    /// The version of edgecore; cloudcore may be newer.
+    pub version: Minor,
+    /// The token, so that no message contains it.
+    pub token: Option<&'w Token>,
+    /// How long at most.
+    pub within: Duration,
+}
+
+/// Waits until edgecore has joined.
+///
+/// # Errors
+/// Exit 1 with what is missing and the last cause in its log; exit 5 after a signal.
+pub fn wait(host: &mut Host, waiting: &Waiting<'_>) -> Result<()> {
+    let begin = Instant::now();
+    let (mut running_since, mut invocation, mut reports) = (None, String::new(), 1);
+    loop {
+        host.check_interrupt()?;
+        let state = startup::state(Kind::EdgeCore.unit())?;
+        if state.active != "active" || state.invocation != invocation {
+            invocation = state.invocation;
+            running_since = (state.active == "active").then(Instant::now);
+        }
+        let missing = missing(&host.root, waiting, &state.active, running_since)?;
+        let Some(missing) = missing else { return Ok(()) };
+        if begin.elapsed() >= waiting.within {
+            return Err(failed(waiting, &missing, begin.elapsed()));
+        }
+        if begin.elapsed() >= REPORT_EVERY * reports {
+            reports += 1;
+            host.report.note(&format!("waiting for edgecore for {} s: {missing}", begin.elapsed().as_secs()));
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// The first sign that is missing.
+fn missing(root: &Root, waiting: &Waiting<'_>, active: &str, since: Option<Instant>) -> Result<Option<String>> {
+    let Some(since) = since else { return Ok(Some(format!("its unit is {active}"))) };
+    let hub = &waiting.cloud.hub;
+    match connection(root, hub.port)? {
+        Connection::None => return Ok(Some(format!("it has no connection to the hub at {hub}"))),
+        Connection::OfOther(program) => return Ok(Some(format!("only {program} is connected to the hub at {hub}"))),
+        Connection::OfEdgecore(_) => {}
+    }
+    if since.elapsed() < STEADY {
+        return Ok(Some(format!("it has run for less than {} s", STEADY.as_secs())));
+    }
+    Ok(unregistered(waiting))
+}
+
+/// Who is connected to the hub's port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Connection {
+    /// Nobody.
+    None,
+    /// edgecore, to this address.
+    OfEdgecore(SocketAddr),
+    /// Only another program, or one that is not known.
+    OfOther(String),
+}
+
+/// Looks for an established connection to the hub's port.
+///
+/// # Errors
+/// The sockets of this host cannot be read.
+pub fn connection(root: &Root, port: u16) -> Result<Connection> {
+    let is_to_hub = |one: &Socket| one.remote.port() == port && one.is_connected_to(one.remote);
+    let found: Vec<Socket> = sockets(root)?.into_iter().filter(is_to_hub).collect();
+    let owners = socket_owners(root, &found)?;
+    let mut other = Connection::None;
+    for socket in &found {
+        match owners.get(&socket.inode) {
+            Some(SocketOwner::Process { program, .. })
+                if program.rsplit('/').next() == Some(Kind::EdgeCore.program()) =>
+            {
+                return Ok(Connection::OfEdgecore(socket.remote));
+            }
+            Some(SocketOwner::Process { program, .. }) => other = Connection::OfOther(program.clone()),
+            _ => other = Connection::OfOther("an unknown program".to_owned()),
+        }
+    }
+    Ok(other)
+}
+
+/// Why cloudcore does not have the node; none if it has it, or cannot know.
+fn unregistered(waiting: &Waiting<'_>) -> Option<String> {
+    if waiting.version < KNOWS_NODES {
+        return None;
+    }
+    let now = facts::now();
+    match facts::cloud::node(waiting.cloud, waiting.ca, waiting.identity, waiting.node, now) {
+        Ok(found) if found.answer.status == NODE_FOUND => None,
+        Ok(_) => Some(format!("the API server has no node {}", waiting.node)),
+        Err(failure) => Some(format!("cloudcore does not answer for node {}: {failure}", waiting.node)),
+    }
+}
+
+fn failed(waiting: &Waiting<'_>, missing: &str, after: Duration) -> Error {
+    let unit = Kind::EdgeCore.unit();
+    let log = systemctl::log_end(unit, LOG_LINES).unwrap_or_default();
+    let log = waiting.token.map_or_else(|| log.clone(), |token| redacted(&log, token));
+    let cause = last_cause(&redact(&log)).map(|cause| format!("; its last words: {cause}")).unwrap_or_default();
+    let text = format!("cannot join: after {} s, {missing}{cause}", after.as_secs());
+    Error::failed(text).hint(format!("see its log: journalctl -u {unit}"))
+}
+
+/// The last line of a log that is an error: klog's lines begin with E or F and the date, and a panic names itself.
+fn last_cause(log: &str) -> Option<String> {
+    let is_klog = |line: &str, levels: &[char]| {
+        let mut chars = line.chars();
+        chars.next().is_some_and(|level| levels.contains(&level))
+            && chars.take(4).filter(char::is_ascii_digit).count() == 4
+    };
+    let is_error =
+        |line: &&str| is_klog(line, &['E', 'F']) || line.starts_with("panic:") || line.contains("level=error");
+    let lines = || log.lines().map(str::trim).filter(|line| !line.is_empty());
+    let line = lines().filter(is_error).last().or_else(|| lines().filter(|line| !is_klog(line, &['I'])).last())?;
+    // Without date, process and source.
+    let text = if is_klog(line, &['E', 'F']) { line.split_once("] ").map_or(line, |(_, text)| text) } else { line };
+    Some(text.chars().take(300).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_cause_is_the_last_error_without_its_head() {
+        let log = "I1128 16:00:00.000001    7 server.go:1] starting\nE1128 16:00:01.000001    7 hub.go:2] first\n\
+                   F1128 16:00:02.000001    7 hub.go:9] websocket connect failed, err: x509: y\nedgecore.service: Failed\n";
+        assert_eq!(last_cause(log).as_deref(), Some("websocket connect failed, err: x509: y"));
+        assert_eq!(last_cause("panic: no certificate\n\ngoroutine 1\n").as_deref(), Some("panic: no certificate"));
+        assert_eq!(last_cause("I1128 16:00:00 7 a] b\nexec format error\n").as_deref(), Some("exec format error"));
+        assert_eq!(last_cause(""), None);
+    }
+}
