@@ -57,6 +57,7 @@ fn total(text: &str) -> Option<u64> {
 }
 
 /// That of a directory; none if it does not exist.
+#[allow(clippy::unnecessary_cast, reason = "the numbers have other types on 32-bit systems")]
 fn space(host: &Host, directory: &Path) -> Result<Option<Space>> {
     if host.root.entry_kind(directory)?.is_none() {
         return Ok(None);

@@ -93,7 +93,7 @@ fn distrust(why: Distrust) -> Option<Result<(), Failure>> {
 #[test]
 fn node_on_which_everything_works_has_no_finding() {
     assert_eq!(found(|_| {}), Vec::<String>::new());
-    assert_eq!(judge(&facts()).links.len(), 9);
+    assert_eq!(judge(&facts()).links.len(), 10);
 }
 
 #[test]
