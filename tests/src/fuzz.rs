@@ -17,6 +17,7 @@ mod iptables_save;
 mod journal;
 mod kubeconfig;
 mod manifest;
+mod nodes;
 mod openpgp;
 mod pki;
 mod swap_script;
@@ -59,6 +60,7 @@ pub const TARGETS: &[Target] = &[
     journal::TARGET,
     kubeconfig::TARGET,
     manifest::TARGET,
+    nodes::TARGET,
     openpgp::TARGET,
     pki::TARGET,
     swap_script::TARGET,

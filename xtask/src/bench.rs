@@ -3,6 +3,7 @@
 mod case;
 mod cases;
 mod certgen;
+mod check;
 mod cni;
 mod crio;
 mod firewall;
@@ -92,6 +93,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     } else {
         if selection.may_include("edge-redirect") {
             add(firewall::cases(&bin, &scratch)?);
+        }
+        if selection.may_include("edge-check") {
+            add(check::cases(&bin)?);
         }
         if selection.may_include("edge-reset") {
             add(links::cases(&bin)?);

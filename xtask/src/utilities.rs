@@ -16,6 +16,7 @@ pub(crate) fn utilities() -> Vec<(&'static str, Command, Manual)> {
         ("edge-reset", edge_reset::cli::Cli::command(), edge_reset::manual::MANUAL),
         ("edge-manifest", edge_manifest::cli::Cli::command(), edge_manifest::manual::MANUAL),
         ("edge-pkg", edge_pkg::cli::Cli::command(), edge_pkg::manual::MANUAL),
+        ("edge-check", edge_check::cli::Cli::command(), edge_check::manual::MANUAL),
         ("edge-token", edge_token::cli::Cli::command(), edge_token::manual::MANUAL),
         ("edge-join", edge_join::cli::Cli::command(), edge_join::manual::MANUAL),
     ]

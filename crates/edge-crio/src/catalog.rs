@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use edge_host::{Error, Result};
-use edge_kubeedge::Minor;
+use edge_kubeedge::{Minor, kubernetes};
 use serde::Deserialize;
 
 use crate::version::{KubeEdge, Version};
@@ -133,7 +133,6 @@ struct CrioSkew {
 struct KubeEdgeSkew {
     last_v1alpha2_only: u32,
     first_v1_only: u32,
-    kubernetes: BTreeMap<String, u32>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -200,19 +199,19 @@ pub fn compatibility(crio: Version, kubeedge: Minor) -> Result<Compatibility> {
             hint: format!("use CRI-O 1.{} or newer", skew.crio.first_v1),
         });
     }
-    let Some(inside) = skew.kubeedge.kubernetes.get(&edge.to_string()) else {
+    let Some(inside) = kubernetes::of(kubeedge).map(|kubernetes| u32::from(kubernetes.inside)) else {
         return Ok(Compatibility::Compatible(format!(
             "edge-crio does not know KubeEdge {kubeedge}: whether it supports CRI-O {crio_text} is unknown"
         )));
     };
-    let distance = match minor.cmp(inside) {
+    let distance = match minor.cmp(&inside) {
         std::cmp::Ordering::Equal => "the same minor version as CRI-O, as both projects test".to_owned(),
         _ => {
-            let distance = minor.abs_diff(*inside);
+            let distance = minor.abs_diff(inside);
             format!(
                 "{distance} minor version{} {} than CRI-O: both support the same CRI version, but neither project tests this combination, only CRI-O 1.{inside}",
                 if distance == 1 { "" } else { "s" },
-                if *inside < minor { "older" } else { "newer" }
+                if inside < minor { "older" } else { "newer" }
             )
         }
     };
@@ -274,9 +273,6 @@ fn broken(name: &str, cause: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use edge_kubeedge::Kind;
-    use edge_kubeedge::schema::Table;
-
     use super::*;
 
     #[test]
@@ -291,11 +287,6 @@ mod tests {
             && sum.bytes().all(|byte| byte.is_ascii_hexdigit())));
         let newest = bundles.first().unwrap();
         assert_eq!((newest.0.minor, newest.1.as_str()), (sources.support.newest_released, "amd64"));
-        let skew: Skew = parse("skew", SKEW).unwrap();
-        let known = Table::OLDEST.number()..=Table::of(Kind::EdgeCore).newest().number();
-        let unknown: Vec<u16> =
-            known.filter(|edge| !skew.kubeedge.kubernetes.contains_key(&edge.to_string())).collect();
-        assert_eq!(unknown, Vec::<u16>::new(), "minor versions of KubeEdge that data/skew.toml does not have");
         // 1.34.10 is newer than 1.34.9.
         let of_34: Vec<_> = bundles.iter().filter(|row| row.0.minor == 34 && row.1 == "arm64").collect();
         assert!(of_34.is_sorted_by(|a, b| a.0 > b.0));

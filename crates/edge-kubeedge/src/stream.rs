@@ -22,12 +22,12 @@ pub const QUIC_PORT: u16 = 10001;
 pub const HTTPS_PORT: u16 = 10002;
 /// The chain of the nat table that cloudcore manages itself (kubeedge v1.8 `cloud/pkg/cloudstream/iptables`).
 pub const KEPT_CHAIN: &str = "TUNNEL-PORT";
-/// The annotation of config map kubeedge/tunnelport in which cloudcore records the ports of all cloudcores.
-pub const PORT_RECORD: &str = "tunnelportrecord.kubeedge.io";
 
 /// The port that the API server dials on an edge node, from this version on. From 1.7 each cloudcore negotiates its
 /// own port, and the first gets this one (kubeedge v1.7 `cloud/cmd/cloudcore/app/server.go`, `negotiatePort`).
-const DIALLED: [(Minor, u16); 2] = [(Minor::new(3), 10350), (Minor::new(7), 10351)];
+const DIALLED: [(Minor, u16); 2] = [(Minor::new(3), 10350), (NEGOTIATED, 10351)];
+/// The first version whose cloudcores negotiate a port each.
+pub const NEGOTIATED: Minor = Minor::new(7);
 /// The first version whose cloudcore manages [`KEPT_CHAIN`].
 const KEEPS_CHAIN: Minor = Minor::new(8);
 

@@ -7,7 +7,7 @@ use edge_host::{Error, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::object::Object;
+use edge_objects::object::Object;
 
 /// The longest name of an object.
 const MAX_NAME: usize = 253;

@@ -5,8 +5,8 @@
 
 use edge_yaml::{Mapping, Value};
 
-use crate::object::{Object, at};
 use crate::pod::{EDGE, Pod, list, text, tolerates};
+use edge_objects::object::{Object, at};
 
 /// The taints that come and go with the condition of a node: they keep no DaemonSet off it for good, and its pods tolerate
 /// most of them without saying so.

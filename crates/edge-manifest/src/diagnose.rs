@@ -10,8 +10,8 @@ use edge_yaml::{Path, Step};
 
 use crate::catalog::{Names, catalog, is_edge_workload};
 use crate::cluster::{EdgeNode, Requirements};
-use crate::object::{Manager, Object, keys};
 use crate::pod::{Pod, Reach, is_workload, spec_steps, text};
+use edge_objects::object::{Manager, Object, keys};
 
 /// Edge nodes that a finding names.
 const SHOWN: usize = 5;

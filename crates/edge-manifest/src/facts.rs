@@ -1,63 +1,19 @@
 //! Everything that is read: the manifests, and a list of names.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
-use edge_host::{Error, Exit, Result, ResultExt};
+use edge_host::Result;
+use edge_objects::source::{self, Source};
 
-/// The longest stream that is read, in bytes.
-pub(crate) const MAX_STREAM: usize = 64 << 20;
 /// The longest list of names, in bytes.
 const MAX_NAMES: usize = 1 << 20;
-const STDIN: &str = "-";
-
-/// A text that was read, and its name in messages.
-#[derive(Debug)]
-pub(crate) struct Source {
-    pub(crate) name: String,
-    pub(crate) text: String,
-}
 
 /// The manifests. Errors: exit 1 if they cannot be read or are empty, 4 if they are too large or not text.
 pub(crate) fn manifests(path: &Path) -> Result<Source> {
-    let source = read(path, MAX_STREAM)?;
-    if source.text.trim().is_empty() {
-        return Err(Error::cannot("use", &source.name, "it is empty").hint(CHECK_PRODUCER));
-    }
-    Ok(source)
+    source::stream(path)
 }
 
 /// The list of names of `--names`.
 pub(crate) fn names(path: &Path) -> Result<Source> {
-    read(path, MAX_NAMES)
-}
-
-/// What to do about input that another command has not made as expected.
-pub(crate) const CHECK_PRODUCER: &str =
-    "check the command before the pipe; curl needs -f to fail on an error page: curl -fsSL URL";
-
-/// Both are paths of the caller, also with `--root`.
-fn read(path: &Path, most: usize) -> Result<Source> {
-    let is_stdin = path == Path::new(STDIN);
-    let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
-    let mut reader: Box<dyn Read> =
-        if is_stdin { Box::new(std::io::stdin()) } else { Box::new(File::open(path).on("read", path)?) };
-    let mut bytes = Vec::new();
-    // One byte more than the limit shows that the input is too large.
-    reader.by_ref().take(most as u64 + 1).read_to_end(&mut bytes).on("read", &name)?;
-    if bytes.len() > most {
-        let cause = format!("it is larger than {} MiB", most >> 20);
-        return Err(Error::cannot("use", &name, cause).with_exit(Exit::Refused).hint(
-            "pass fewer objects at a time, for example those of one namespace: kubectl get ds -n NAMESPACE -o yaml",
-        ));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Error::cannot("use", &name, format!("line {line} is not UTF-8 text"))
-            .with_exit(Exit::Refused)
-            .hint("check that it is a text file and not compressed or encoded in UTF-16")
-    })?;
-    Ok(Source { name, text })
+    source::read(path, MAX_NAMES)
 }

@@ -14,11 +14,9 @@ mod diagnose;
 mod facts;
 pub mod manual;
 pub mod notes;
-pub mod object;
 pub mod pod;
 pub mod request;
 pub mod rules;
-pub mod stream;
 mod verbs;
 
 use edge_host::{Host, Outcome, Result};

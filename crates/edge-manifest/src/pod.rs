@@ -2,7 +2,7 @@
 
 use edge_yaml::{Mapping, Step, Value};
 
-use crate::object::{Object, at, keys};
+use edge_objects::object::{Object, at, keys};
 
 /// The label of edge nodes; a node that has it has it with an empty value (kubeedge `keadm join`, edgecore's
 /// `labels`).

@@ -8,10 +8,11 @@ pub mod metrics_server;
 use edge_host::{Error, Result};
 use edge_yaml::{Edit, Step, Value};
 
-use crate::complete::{End, require_complete};
+use crate::complete::require_complete;
 use crate::notes::Notes;
-use crate::object::{Manager, Object};
-use crate::stream::{not_edited, nothing_in, parts};
+use edge_objects::end::End;
+use edge_objects::object::{Manager, Object};
+use edge_objects::stream::{not_edited, nothing_in, parts};
 
 /// A kind of edit.
 pub trait Rule {

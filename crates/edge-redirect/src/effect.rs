@@ -1,26 +1,17 @@
 //! Whether connections really get to a redirect, or another rule decides about them.
 
 use std::collections::HashSet;
-use std::sync::LazyLock;
 
-use edge_firewall::{Backend, Chains, Deciding, Decision, Earlier, Family, Known, Name, Path, Rule, Verdict, View};
+use edge_firewall::{
+    Backend, Chains, Deciding, Decision, Earlier, Family, Known, Path, Rule, Verdict, View, by_address,
+};
 
 use crate::redirect::Redirect;
 use crate::request::Traffic;
 use crate::rules::{CHAIN, OUTPUT, PREROUTING, TABLE};
 
-/// Chains that decide only about addresses of services and containers, which can be very large.
-static BY_ADDRESS: LazyLock<Vec<Name>> = LazyLock::new(|| {
-    ["KUBE-", "cali-", "CILIUM_", "CNI-", "DOCKER"].map(|prefix| Name::Beginning(prefix.to_owned())).to_vec()
-});
-
 /// How many rules that take a part of the connections are shown.
 const MOST_SHOWN: usize = 4;
-
-/// The chains that need not be read.
-pub(crate) fn not_followed() -> Vec<Name> {
-    BY_ADDRESS.clone()
-}
 
 /// The rules of a table that connections pass.
 pub(crate) struct Routes<'v> {
@@ -77,8 +68,8 @@ pub(crate) fn routes<'v>(views: &'v [View<'v>]) -> Vec<Routes<'v>> {
         Routes {
             backend: view.seen.backend,
             family: view.seen.family,
-            output: Path::of(&chains, OUTPUT, &BY_ADDRESS),
-            prerouting: Path::of(&chains, PREROUTING, &BY_ADDRESS),
+            output: Path::of(&chains, OUTPUT, by_address()),
+            prerouting: Path::of(&chains, PREROUTING, by_address()),
             earlier: &view.seen.earlier,
         }
     };

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use edge_firewall::{Dnat, Name, Owned, OwnedChain, Owner, Placed, Rule, Scope, Table, quote};
+use edge_firewall::{Dnat, Name, Owned, OwnedChain, Owner, Placed, Rule, Scope, Table, by_address, quote};
 use edge_kubeedge::stream::{KEPT_CHAIN, STREAM_PORT};
 
-use crate::effect::not_followed;
 use crate::redirect::Redirect;
 use crate::request::Traffic;
 
@@ -34,7 +33,7 @@ pub(crate) fn scope() -> Scope {
         placed: chains.iter().map(|chain| (chain.clone(), jump())).collect(),
         chains: chains.to_vec(),
         // Such as cloudcore's own chain.
-        follow_except: Some(not_followed()),
+        follow_except: Some(by_address().to_vec()),
     }
 }
 

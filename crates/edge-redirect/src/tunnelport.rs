@@ -1,10 +1,11 @@
 //! The config map `tunnelport`, in which each cloudcore records its address and port.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use edge_host::{Error, Result, ResultExt};
-use edge_kubeedge::stream::{PORT_RECORD, STREAM_PORT};
-use serde_json::{Map, Value};
+use edge_kubeedge::stream::STREAM_PORT;
+use edge_kubeedge::tunnelport::{ANNOTATION, BadRecord, Recorded, ports};
+use serde_json::Value;
 
 use crate::redirect::Redirect;
 
@@ -23,48 +24,43 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Redirect>> {
         let found = if kind.is_empty() { "none".to_owned() } else { format!("{kind:?}") };
         return Err(fail(&format!("expected kind \"ConfigMap\", found {found}"), COMMAND));
     }
-    let record = map.pointer("/metadata/annotations").and_then(|all| all.get(PORT_RECORD)).and_then(Value::as_str);
+    let record = map.pointer("/metadata/annotations").and_then(|all| all.get(ANNOTATION)).and_then(Value::as_str);
     let record = record.ok_or_else(|| {
         fail(
-            &format!("it has no annotation {PORT_RECORD}"),
+            &format!("it has no annotation {ANNOTATION}"),
             "start cloudcore 1.7 or later, which writes it to config map tunnelport in namespace kubeedge",
         )
     })?;
-    let record: Value = serde_json::from_str(record)
-        .on("use", format!("annotation {PORT_RECORD} of the config map"))
-        .map_err(|error| error.hint(COMMAND))?;
-    let ports = record.get("ipTunnelPort").and_then(Value::as_object).filter(|ports| !ports.is_empty());
-    let ports = ports.ok_or_else(|| {
-        fail(
+    let recorded = match ports(record) {
+        Ok(recorded) => recorded,
+        Err(BadRecord::NotJson(cause)) => {
+            let read: Result<()> = Err(cause).on("use", format!("annotation {ANNOTATION} of the config map"));
+            return read.map(|()| Vec::new()).map_err(|error| error.hint(COMMAND));
+        }
+        Err(why) => return Err(unusable(&why.to_string())),
+    };
+    if recorded.is_empty() {
+        return Err(fail(
             "it contains no ports: no cloudcore has started yet",
             "start cloudcore with cloudStream enabled, then run again",
-        )
-    })?;
-    redirects(ports)
+        ));
+    }
+    recorded.into_iter().map(redirect).collect()
 }
 
 fn unusable(cause: &str) -> Error {
     Error::cannot("use", "the config map", cause)
 }
 
-fn redirects(ports: &Map<String, Value>) -> Result<Vec<Redirect>> {
-    let mut redirects = Vec::new();
-    for (address, port) in ports {
-        if address.is_empty() {
-            return Err(unusable(&format!(
-                "port {port} has an empty address: that cloudcore could not determine its own"
-            ))
-            .hint(format!("add its host name and address to /etc/hosts on its host and restart it, or name the address: edge-redirect add {port}=IP:{STREAM_PORT}")));
-        }
-        let ip: IpAddr = address.parse().map_err(|_| unusable(&format!("{address:?} is not a valid IP address")))?;
-        let number = port.as_u64().and_then(|port| u16::try_from(port).ok());
-        let number = number
-            .filter(|port| *port != 0)
-            .ok_or_else(|| unusable(&format!("{port} is not a port from 1 to 65535")))?;
-        let redirect = Redirect::new(number, SocketAddr::new(ip, STREAM_PORT));
-        redirects.push(redirect.map_err(|cause| unusable(&format!("{address}: {cause}")))?);
-    }
-    Ok(redirects)
+fn redirect(recorded: Recorded) -> Result<Redirect> {
+    let port = recorded.port;
+    let Some(ip) = recorded.address else {
+        return Err(unusable(&format!(
+            "port {port} has an empty address: that cloudcore could not determine its own"
+        ))
+        .hint(format!("add its host name and address to /etc/hosts on its host and restart it, or name the address: edge-redirect add {port}=IP:{STREAM_PORT}")));
+    };
+    Redirect::new(port, SocketAddr::new(ip, STREAM_PORT)).map_err(|cause| unusable(&format!("{ip}: {cause}")))
 }
 
 const COMMAND: &str = "kubectl get configmap -n kubeedge tunnelport -o json | edge-redirect add --tunnelport -";

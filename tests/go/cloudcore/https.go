@@ -24,10 +24,11 @@ type server struct {
 	recorder  recorder
 	lock      sync.Mutex
 	connected map[string]int
+	sessions  map[string]*session
 }
 
 func newServer(o *options) *server {
-	s := &server{options: o, authority: newAuthority(o.dir), recorder: recorder{path: o.record}, connected: map[string]int{}}
+	s := &server{options: o, authority: newAuthority(o.dir), recorder: recorder{path: o.record}, connected: map[string]int{}, sessions: map[string]*session{}}
 	if o.other != "" {
 		s.other = newAuthority(o.other)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"crypto/sha1"
 	"crypto/tls"
 	"encoding/base64"
@@ -31,7 +32,9 @@ func (s *server) tunnel(listener net.Listener) {
 			s.notFound(w)
 			return
 		}
-		s.websocket(w, r, "")
+		if connection, reader := s.upgrade(w, r); connection != nil {
+			s.keepSession(r, connection, reader)
+		}
 	}))
 }
 
@@ -48,22 +51,31 @@ func (s *server) clientsOnly(listener net.Listener) net.Listener {
 
 // websocket keeps a connection open; its node exists for so long.
 func (s *server) websocket(w http.ResponseWriter, r *http.Request, node string) {
-	key := r.Header.Get("Sec-WebSocket-Key")
-	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || key == "" {
-		s.text(w, http.StatusBadRequest, "Bad Request\n")
-		return
-	}
-	connection, _, err := w.(http.Hijacker).Hijack()
-	if err != nil {
+	connection, reader := s.upgrade(w, r)
+	if connection == nil {
 		return
 	}
 	defer connection.Close()
+	s.count(node, 1)
+	defer s.count(node, -1)
+	io.Copy(io.Discard, reader)
+}
+
+// upgrade makes a websocket of a request; nil if it is not one.
+func (s *server) upgrade(w http.ResponseWriter, r *http.Request) (net.Conn, *bufio.Reader) {
+	key := r.Header.Get("Sec-WebSocket-Key")
+	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || key == "" {
+		s.text(w, http.StatusBadRequest, "Bad Request\n")
+		return nil, nil
+	}
+	connection, buffered, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return nil, nil
+	}
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	accept := base64.StdEncoding.EncodeToString(sum[:])
 	fmt.Fprintf(connection, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", accept)
-	s.count(node, 1)
-	defer s.count(node, -1)
-	io.Copy(io.Discard, connection)
+	return connection, buffered.Reader
 }
 
 func (s *server) count(node string, change int) {

@@ -1,5 +1,5 @@
-// Command cloudcore replaces KubeEdge's cloudcore in tests: its ports 10000 (hub), 10002 (HTTPS) and 10004 (tunnel)
-// with the TLS settings, routes, status codes and bodies that were measured on 1.8.2, 1.18.3 and 1.23.1, and the ways in
+// Command cloudcore replaces KubeEdge's cloudcore in tests: its ports 10000 (hub), 10002 (HTTPS), 10004 (tunnel) and on
+// request 10003 (stream) with the TLS settings, routes, status codes and bodies that were measured on 1.8.2, 1.18.3 and 1.23.1, and the ways in
 // which real ones go wrong.
 //
 //	cloudcore make DIR [--san NAME,…] [--days N] [--token-seconds N]
@@ -8,6 +8,7 @@
 //	    prints another token of the CA in DIR
 //	cloudcore serve DIR [--version 1.23] [--address 127.0.0.1] [--ports 10000,10002,10004] [--mode MODE,…]
 //	    [--skew SECONDS] [--record FILE] [--nodes FILE] [--other DIR]
+//	    [--stream PORT]
 //	    serves, and prints one line of JSON with its ports (0 is any free port) once all of them listen
 //
 // Modes: see modes. Nodes that exist for the API server are the lines of the file, which is read for each request, and
@@ -43,6 +44,7 @@ var modes = map[string]string{
 	"no-https":      "nothing listens on the HTTPS port",
 	"no-hub":        "nothing listens on the hub port",
 	"no-tunnel":     "nothing listens on the tunnel port",
+	"no-stream":     "nothing listens on the port for the API server",
 	"other-ca":      "/ca.crt is the CA of --other",
 	"other-server":  "the certificate of the server is that of --other",
 	"sign-fails":    "signing fails, as with a key of the CA that is not SEC1",
@@ -60,6 +62,7 @@ type options struct {
 	skew                                        time.Duration
 	mode                                        map[string]bool
 	ports                                       [3]int
+	streamPort                                  int
 }
 
 func main() {
@@ -85,6 +88,7 @@ func main() {
 		set.StringVar(&o.version, "version", "1.23", "which cloudcore it is")
 		set.StringVar(&o.address, "address", "127.0.0.1", "where it listens")
 		ports := set.String("ports", "10000,10002,10004", "hub, HTTPS, tunnel")
+		set.IntVar(&o.streamPort, "stream", 0, "the port for the API server; 0 is none")
 		mode := set.String("mode", "", "how it goes wrong")
 		skew := set.Int("skew", 0, "seconds that its clock is ahead")
 		set.StringVar(&o.record, "record", "", "where each request is appended")
@@ -122,6 +126,9 @@ func serve(o *options) {
 	listen("hub", o.ports[0], "no-hub", s.hub)
 	listen("https", o.ports[1], "no-https", s.https)
 	listen("tunnel", o.ports[2], "no-tunnel", s.tunnel)
+	if o.streamPort != 0 {
+		listen("stream", o.streamPort, "no-stream", s.stream)
+	}
 	fmt.Println(string(must(json.Marshal(ports))))
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)

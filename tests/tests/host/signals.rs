@@ -74,6 +74,8 @@ fn signal_ends_a_call_that_reads_standard_input() {
         &["edge-manifest", "check"],
         &["edge-certgen", "stream", "--ip", "192.0.2.1", "--key", "-"],
         &["edge-certgen", "show", "-"],
+        &["edge-check", "cluster"],
+        &["edge-check", "cloud", "--tunnelport", "-"],
         &["edge-token", "read"],
         &["edge-token", "ca-hash", "-"],
     ] {

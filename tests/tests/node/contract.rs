@@ -192,6 +192,15 @@ fn everything(mut seen: impl FnMut(&str, &Value, bool)) {
         (&["undo", "--list"], 0),
     ];
     let calls = calls.chain(join.iter().map(|call| ("edge-join", call)));
+    let nodes = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/check/nodes.json");
+    let check: &[(&[&str], i32)] = &[
+        (&["cluster", nodes], 3),
+        (&["cluster", "/nowhere"], 1),
+        (&["edge"], 4),
+        (&["logs", "--node", "x"], 2),
+        (&["host"], 3),
+    ];
+    let calls = calls.chain(check.iter().map(|call| ("edge-check", call)));
     let ran = calls.map(|(tool, (args, code))| (*args, *code, run(&tree, tool, args)));
     let ran = ran.chain(cni::can_build().then(built)).map(|(args, code, ran)| (args, code, ran.expect(code)));
     for (args, code, ran) in ran.chain(live_calls()) {

@@ -13,6 +13,7 @@ pub(crate) const UTILITIES: &[&str] = &[
     "edge-reset",
     "edge-manifest",
     "edge-pkg",
+    "edge-check",
     "edge-token",
     "edge-join",
 ];

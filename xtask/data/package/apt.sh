@@ -37,6 +37,7 @@ at each utility
 cat > /tmp/calls << 'END'
 edge-apt wait|0|apt and dpkg are free
 edge-certgen check|3|no KubeEdge certificate found
+edge-check cluster|1|standard input: it is empty
 edge-cni check|3|no network configuration found
 edge-conf check|3|no configuration found
 edge-crio check|3|CRI-O is not installed

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Found;
 use crate::catalog::{EdgeMesh, catalog};
-use crate::object::{Object, at, keys};
+use edge_objects::object::{Object, at, keys};
 
 /// The modules of EdgeMesh 1.8 that listen on an interface.
 const LISTENERS: [&str; 2] = ["edgeDNS", "edgeProxy"];

@@ -5,8 +5,8 @@ use edge_yaml::{Step, Value};
 
 use super::Found;
 use crate::catalog::{Catalog, catalog, is_edge_workload};
-use crate::object::{Object, at};
 use crate::pod::{Pod, list, spec_steps};
+use edge_objects::object::{Object, at};
 
 const METRICS_SERVER: &str = "metrics-server";
 

@@ -9,9 +9,9 @@ use edge_yaml::{Mapping, Step, Value};
 use super::{Change, Rule};
 use crate::cli::VxlanMode;
 use crate::notes::Notes;
-use crate::object::{Object, keys};
 use crate::pod::{Pod, is_workload, list, spec_steps, text};
 use crate::request::PodSubnets;
+use edge_objects::object::{Object, keys};
 
 const CONFIG: &str = "calico-config";
 const NODE: &str = "calico-node";

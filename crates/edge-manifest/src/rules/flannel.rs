@@ -6,8 +6,8 @@ use edge_yaml::{Document, Edit, Path, Step, Value};
 use super::{Change, Rule};
 use crate::cli::FlannelBackend;
 use crate::notes::Notes;
-use crate::object::{Object, at, keys};
 use crate::request::PodSubnets;
+use edge_objects::object::{Object, at, keys};
 
 /// The entry of the ConfigMap.
 const ENTRY: [&str; 2] = ["data", "net-conf.json"];

@@ -8,8 +8,8 @@ use super::{Change, Rule};
 use crate::catalog::is_edge_workload;
 use crate::cli::Kind;
 use crate::notes::Notes;
-use crate::object::Object;
 use crate::pod::{EDGE, Pod, Reach, expression, expression_steps, expressions, in_term, is_workload};
+use edge_objects::object::Object;
 
 /// The rule.
 #[derive(Debug, Default)]

@@ -8,8 +8,8 @@ use edge_yaml::{Mapping, Step, Value};
 
 use super::{Change, Rule};
 use crate::notes::Notes;
-use crate::object::{Object, at, keys};
 use crate::pod::{Pod, Reach, expression, is_workload, list, requiring, spec_steps, text, tolerates};
+use edge_objects::object::{Object, at, keys};
 
 const NAME: &str = "metrics-server";
 /// The kubelet's port.

@@ -6,10 +6,11 @@ use edge_host::{Error, Finding, Host, Outcome, Result};
 
 use crate::catalog::Names;
 use crate::cli::Input;
-use crate::complete::{End, require_complete};
+use crate::complete::require_complete;
 use crate::diagnose::Diagnosis;
 use crate::facts;
-use crate::stream::{nothing_in, parts};
+use edge_objects::end::End;
+use edge_objects::stream::{nothing_in, parts};
 
 pub(crate) fn run(host: &mut Host, input: &Input, names: Option<&Path>) -> Result<Outcome> {
     let is_stdin = input.file == Path::new("-");

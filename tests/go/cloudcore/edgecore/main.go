@@ -3,7 +3,9 @@
 //
 //	edgecore [--config FILE]
 //
-// Tests control it with $EDGECORE_STANDIN: `silent` never connects, `short` ends after two seconds, `leak` logs the token
+// With modules.edgeStream it also opens the tunnel of `kubectl logs`; 127.0.0.1:10350 answers as its kubelet.
+//
+// Tests control it with $EDGECORE_STANDIN: `silent` never connects, `no-kubelet` has no kubelet, `short` ends after two seconds, `leak` logs the token
 // of its configuration as real ones do.
 package main
 
@@ -86,6 +88,19 @@ func run(config string) error {
 		return fmt.Errorf("websocket connect failed, err: %w", err)
 	}
 	defer connection.Close()
+	if behavior != "no-kubelet" {
+		// Beside another one on this host it goes without.
+		if err := serveKubelet(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	if server := settings["modules.edgeStream.server"]; settings["modules.edgeStream.enable"] == "true" {
+		trust := &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}}
+		if err := tunnel(server, node, settings["modules.edged.nodeIP"], trust); err != nil {
+			// The real one tries again, and goes on.
+			fmt.Fprintln(os.Stderr, "tunnel connect failed, err:", err)
+		}
+	}
 	fmt.Fprintln(os.Stderr, "websocket connect to cloud access successful")
 	gone := make(chan struct{})
 	go func() {

@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use edge_host::{Error, Exit, Result};
 use edge_yaml::{Document, MAX_BYTES, Slice, Step, Value, documents};
 
-use crate::facts::CHECK_PRODUCER;
 use crate::object::{Object, at};
+use crate::source::CHECK_PRODUCER;
 
 /// A part of the stream.
 #[derive(Debug, Clone)]
@@ -178,12 +178,12 @@ fn unreadable(name: &str, error: &edge_yaml::Error) -> Error {
 }
 
 /// An edit that is refused.
-pub(crate) fn not_edited(name: &str, line: usize, error: edge_yaml::Error) -> Error {
+pub fn not_edited(name: &str, line: usize, error: edge_yaml::Error) -> Error {
     unreadable(name, &error.below(line - 1)).with_action("edit", name)
 }
 
 /// A stream without any object.
-pub(crate) fn nothing_in(name: &str) -> Error {
+pub fn nothing_in(name: &str) -> Error {
     Error::cannot("use", name, "it has no Kubernetes object").hint(CHECK_PRODUCER)
 }
 

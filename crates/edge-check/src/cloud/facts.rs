@@ -1,0 +1,215 @@
+//! What cloudcore.yaml names, who listens, and what answers.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use edge_firewall::Outgoing;
+use edge_host::{Error, Host, Result, ResultExt, SocketOwner, SocketState, processes, socket_owners, sockets};
+use edge_hub::{Address, Failure, Peer, Request, Tls, exchange, look, reach};
+use edge_kubeedge::settings::{Settings, texts};
+use edge_kubeedge::stream::{HTTPS_PORT, STREAM_PORT, TUNNEL_PORT, WEBSOCKET_PORT, dialled_port};
+use edge_kubeedge::tunnelport::Recorded;
+use edge_kubeedge::unit::config_in_use;
+use edge_kubeedge::{Kind, Minor, version};
+use edge_pki::cert::Certificate;
+
+use crate::probe::{MOST, deadline};
+use crate::redirect::{Rules, target};
+
+/// The port that the API server connects to if the version is unknown: that of the first cloudcore from 1.7 on.
+const USUAL_DIALLED: u16 = 10351;
+/// An API server of kubeadm, and the programs that are or contain one.
+const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+const API_SERVERS: [&str; 3] = ["kube-apiserver", "k3s", "k3s-server"];
+
+/// A port of cloudcore on this host.
+#[derive(Debug, Clone)]
+pub(crate) struct Port {
+    /// What it serves.
+    pub(crate) name: &'static str,
+    /// Its number.
+    pub(crate) number: u16,
+    /// The addresses on which something listens there, each with its owner.
+    pub(crate) listeners: Vec<(IpAddr, SocketOwner)>,
+}
+
+/// The stream server of cloudcore.
+#[derive(Debug, Clone)]
+pub(crate) struct Stream {
+    /// Its port.
+    pub(crate) port: u16,
+    /// The certificate that it presents.
+    pub(crate) presented: Result<Peer, Failure>,
+    /// The certificate in the file of its configuration, and that path; none if it cannot be read.
+    pub(crate) in_file: Option<(PathBuf, Certificate)>,
+    /// Whether it answers a client without a certificate.
+    pub(crate) without_certificate: Result<u16, Failure>,
+}
+
+/// A port that the API server connects to, and what becomes of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Redirect {
+    /// The port.
+    pub(crate) port: u16,
+    /// The cloudcore that has recorded it.
+    pub(crate) recorded: Option<IpAddr>,
+    /// Where its connections go.
+    pub(crate) outgoing: Outgoing,
+    /// Whether something listens where they go.
+    pub(crate) reached: Option<Result<SocketAddr, Failure>>,
+}
+
+/// Everything.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    /// The configuration, for messages.
+    pub(crate) file: String,
+    /// Whether there is one; cloudcore in a pod has it elsewhere.
+    pub(crate) has_file: bool,
+    /// Whether a cloudcore runs on this host.
+    pub(crate) runs: bool,
+    /// Whether kubectl logs is on; the ports of the stream are then among the others.
+    pub(crate) streams: bool,
+    /// The ports.
+    pub(crate) ports: Vec<Port>,
+    /// The stream server; none if it is off or nothing listens.
+    pub(crate) stream: Option<Stream>,
+    /// The port of the stream server.
+    pub(crate) stream_port: u16,
+    /// The address of this cloudcore for a command; `IP` if the configuration has none.
+    pub(crate) own_address: String,
+    /// Whether an API server runs here.
+    pub(crate) has_api_server: bool,
+    /// The redirects that an API server needs.
+    pub(crate) redirects: Vec<Redirect>,
+}
+
+/// Reads them; `records` are the ports that cloudcores have recorded, if they were given.
+///
+/// Errors: exit 1 if the configuration, /proc or the units cannot be read.
+pub(crate) fn read(host: &Host, records: Option<&[Recorded]>) -> Result<Facts> {
+    let kind = Kind::CloudCore;
+    let file = config_in_use(&host.root, kind)?.path;
+    let bytes = host.root.read(&file)?;
+    let has_file = bytes.is_some();
+    let text = String::from_utf8(bytes.unwrap_or_default()).map_err(|_| "it is not UTF-8 text").on("read", &file)?;
+    let document = edge_yaml::read(&text).map_err(|error| {
+        Error::cannot("read", &file, format!("cloudcore cannot read it: {error}")).hint("edge-conf check")
+    })?;
+    let version = if has_file { version(&host.root, None, kind, &document, Some(&file))?.version() } else { None };
+    let settings = Settings::new(kind, version, &document);
+    let own = texts(&document, "modules.cloudHub.advertiseAddress").find_map(|text| text.parse().ok());
+    let mut facts = of_settings(&settings, &file, has_file, own);
+    let programs: Vec<String> = processes(&host.root)?
+        .iter()
+        .filter_map(|process| Some(process.executable()?.file_name()?.to_string_lossy().into_owned()))
+        .collect();
+    facts.runs = programs.iter().any(|name| name == kind.program());
+    facts.has_api_server = programs.iter().any(|name| API_SERVERS.contains(&name.as_str()))
+        || host.root.entry_kind(Path::new(MANIFEST))?.is_some();
+    listeners(host, &mut facts.ports)?;
+    if facts.has_api_server && (facts.streams || records.is_some()) {
+        facts.redirects = redirects(host, records, version);
+    }
+    let certificate = settings.in_force("modules.cloudStream.tlsStreamCertFile").map(PathBuf::from);
+    let is_served = facts.ports.iter().any(|port| port.number == facts.stream_port && !port.listeners.is_empty());
+    let to = Address::of_ip(IpAddr::V4(Ipv4Addr::LOCALHOST), facts.stream_port);
+    let redirects = &mut facts.redirects;
+    let request = Request::get("/stats/summary");
+    let stream = thread::scope(|scope| {
+        let presented = is_served.then(|| scope.spawn(|| look(&to, Tls::UNVERIFIED, deadline())));
+        let answer = is_served.then(|| {
+            let (request, to) = (&request, &to);
+            scope.spawn(move || {
+                exchange(to, Tls::UNVERIFIED, request, MOST, deadline()).map(|found| found.answer.status)
+            })
+        });
+        let reached: Vec<_> = redirects
+            .iter()
+            .map(|redirect| {
+                let Outgoing::Redirected(to) = &redirect.outgoing else { return None };
+                let to = target(to)?;
+                let to = Address::of_ip(to.ip(), to.port());
+                Some(scope.spawn(move || reach(&to, deadline())))
+            })
+            .collect();
+        for (redirect, thread) in redirects.iter_mut().zip(reached) {
+            redirect.reached = thread.and_then(|thread| thread.join().ok());
+        }
+        Some((presented?.join().ok()?, answer?.join().ok()?))
+    });
+    facts.stream = stream.map(|(presented, without_certificate)| Stream {
+        port: facts.stream_port,
+        presented,
+        in_file: certificate.and_then(|path| {
+            let found = Certificate::from_pem(&host.root.read(&path).ok()??).ok()?;
+            Some((path, found))
+        }),
+        without_certificate,
+    });
+    Ok(facts)
+}
+
+fn of_settings(settings: &Settings<'_>, file: &Path, has_file: bool, own: Option<IpAddr>) -> Facts {
+    let port = |path: &str, usual: u16| {
+        settings.in_force(path).and_then(|port| port.parse().ok()).filter(|port| *port != 0).unwrap_or(usual)
+    };
+    let stream_port = port("modules.cloudStream.streamPort", STREAM_PORT);
+    // Without a file it is not known; the chart of KubeEdge turns it on.
+    let streams = settings.is_on("modules.cloudStream.enable") || !has_file;
+    let all = [
+        (
+            "hub",
+            settings.is_on("modules.cloudHub.websocket.enable"),
+            port("modules.cloudHub.websocket.port", WEBSOCKET_PORT),
+        ),
+        (
+            "HTTPS port",
+            settings.is_on("modules.cloudHub.https.enable"),
+            port("modules.cloudHub.https.port", HTTPS_PORT),
+        ),
+        ("stream port", streams, stream_port),
+        ("tunnel", streams, port("modules.cloudStream.tunnelPort", TUNNEL_PORT)),
+    ];
+    let ports = all.into_iter().filter(|(_, is_on, _)| *is_on);
+    Facts {
+        file: file.display().to_string(),
+        has_file,
+        runs: false,
+        streams,
+        ports: ports.map(|(name, _, number)| Port { name, number, listeners: Vec::new() }).collect(),
+        stream: None,
+        stream_port,
+        own_address: own
+            .map_or_else(|| "IP".to_owned(), |ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() }),
+        has_api_server: false,
+        redirects: Vec::new(),
+    }
+}
+
+fn listeners(host: &Host, ports: &mut [Port]) -> Result<()> {
+    let is_wanted = |number: u16| ports.iter().any(|port| port.number == number);
+    let all = sockets(&host.root)?.into_iter();
+    let wanted: Vec<_> = all.filter(|one| one.state == SocketState::Listening && is_wanted(one.local.port())).collect();
+    let owners = socket_owners(&host.root, &wanted)?;
+    for port in ports {
+        let own = wanted.iter().filter(|one| one.local.port() == port.number);
+        let owner = |inode: &u64| owners.get(inode).cloned().unwrap_or(SocketOwner::Unknown);
+        port.listeners = own.map(|one| (one.local.ip(), owner(&one.inode))).collect();
+    }
+    Ok(())
+}
+
+fn redirects(host: &Host, records: Option<&[Recorded]>, version: Option<Minor>) -> Vec<Redirect> {
+    let rules = Rules::read(host);
+    let v4 = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let usual = [Recorded { address: None, port: version.and_then(dialled_port).unwrap_or(USUAL_DIALLED) }];
+    let one = |recorded: &Recorded| Redirect {
+        port: recorded.port,
+        recorded: recorded.address,
+        outgoing: rules.of(recorded.address.unwrap_or(v4), recorded.port),
+        reached: None,
+    };
+    records.unwrap_or(&usual).iter().map(one).collect()
+}

@@ -1,0 +1,106 @@
+//! Each problem of the host of cloudcore.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use edge_hub::Stage;
+
+use super::*;
+
+const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+fn port(name: &'static str, number: u16) -> Port {
+    let owner = SocketOwner::Process { pid: 7, program: "/usr/local/bin/cloudcore".to_owned() };
+    Port { name, number, listeners: vec![(ANY, owner)] }
+}
+
+fn facts() -> Facts {
+    Facts {
+        file: "cloudcore.yaml".to_owned(),
+        has_file: true,
+        runs: true,
+        streams: true,
+        ports: vec![port("hub", 10000), port("stream port", 10003)],
+        stream: None,
+        stream_port: 10003,
+        own_address: "192.0.2.1".to_owned(),
+        has_api_server: true,
+        redirects: vec![Redirect {
+            port: 10351,
+            recorded: Some("192.0.2.1".parse().unwrap()),
+            outgoing: Outgoing::Redirected("192.0.2.1:10003".to_owned()),
+            reached: Some(Ok("192.0.2.1:10003".parse().unwrap())),
+        }],
+    }
+}
+
+#[track_caller]
+fn found(change: impl FnOnce(&mut Facts)) -> Vec<String> {
+    let mut facts = facts();
+    change(&mut facts);
+    let all = judge(&facts, 0).0;
+    all.iter().map(|one| format!("{}: {}: {}", one.file, one.severity.word(), one.text)).collect()
+}
+
+#[test]
+fn cloud_without_a_problem_has_no_finding() {
+    assert_eq!(found(|_| {}), Vec::<String>::new());
+    assert_eq!(found(|facts| facts.has_api_server = false).len(), 1, "a note");
+}
+
+#[test]
+fn ports_are_judged_by_who_listens() {
+    let foreign = found(|facts| {
+        facts.ports[0].listeners[0].1 = SocketOwner::Process { pid: 8, program: "/usr/sbin/nginx".to_owned() }
+    });
+    assert_eq!(foreign, ["port 10000: error: the hub of cloudcore is in use by /usr/sbin/nginx (process 8)"]);
+    let loopback = found(|facts| facts.ports[0].listeners[0].0 = IpAddr::V4(Ipv4Addr::LOCALHOST));
+    assert_eq!(loopback, ["port 10000: error: the hub listens on this host alone: no other host can connect"]);
+    let silent = found(|facts| facts.ports[0].listeners.clear());
+    assert_eq!(silent, ["port 10000: error: nothing listens: the hub of cloudcore does not answer"]);
+    let stopped = |facts: &mut Facts| {
+        facts.runs = false;
+        facts.ports.iter_mut().for_each(|port| port.listeners.clear());
+        facts.redirects.clear();
+    };
+    assert_eq!(found(stopped), ["cloudcore.yaml: error: cloudcore does not run: nothing listens on its ports"]);
+    // A proxy of a service may listen for a cloudcore in a pod.
+    assert_eq!(
+        found(|facts| {
+            facts.has_file = false;
+            facts.ports[0].listeners[0].1 = SocketOwner::Outside;
+        }),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn redirects_are_judged_by_where_connections_go() {
+    let of = |outgoing: Outgoing, reached: Option<Failure>| {
+        found(|facts| {
+            facts.redirects[0].outgoing = outgoing;
+            facts.redirects[0].reached = reached.map(Err);
+        })
+    };
+    let to = |text: &str| Outgoing::Redirected(text.to_owned());
+    let place = "redirect of port 10351";
+    assert_eq!(
+        of(Outgoing::Direct, None),
+        [format!("{place}: error: no rule redirects it: the API server connects to the edge nodes themselves")]
+    );
+    assert_eq!(
+        of(Outgoing::Unknown("why".to_owned()), None),
+        [format!("{place}: warning: it is unknown whether it is in effect: why")]
+    );
+    assert_eq!(
+        of(to("192.0.2.9:10003"), None),
+        [format!("{place}: error: it is redirected to 192.0.2.9:10003, and cloudcore 192.0.2.1 has recorded it")]
+    );
+    assert_eq!(
+        of(to(":10003"), None),
+        [format!("{place}: error: it is redirected to :10003, which is not an address of cloudcore")]
+    );
+    assert_eq!(
+        of(to("192.0.2.1:10003"), Some(Failure::Late(Stage::Connect))),
+        [format!("{place}: error: it is redirected to 192.0.2.1:10003: the connection is not answered in time")]
+    );
+}

@@ -1,0 +1,223 @@
+//! Each broken link, and what must not be reported beside it.
+
+use std::path::PathBuf;
+
+use edge_host::SocketOwner;
+use edge_hub::{Address, Distrust, Failure, Identity, Stage};
+use edge_pki::cert::Certificate;
+use edge_pki::issue::{self, Contents};
+use edge_pki::key::{Algorithm, PrivateKey};
+use edge_pki::names::Name;
+use edge_pki::sign::Signer;
+use edge_pki::{subject, times};
+
+use super::*;
+use crate::edge::local::{Open, Unit};
+use crate::edge::pair::Files;
+
+const NOW: i64 = 1_800_000_000;
+
+fn pair() -> Pair {
+    let (ca_key, key) =
+        (PrivateKey::generate(Algorithm::EcdsaP256).unwrap(), PrivateKey::generate(Algorithm::EcdsaP256).unwrap());
+    let contents = |days| Contents {
+        subject: subject::parse("/CN=x").unwrap(),
+        names: Vec::new(),
+        usages: Vec::new(),
+        now: NOW,
+        days,
+    };
+    let signer = Signer::new(&ca_key).unwrap();
+    let ca = issue::authority(&contents(3650), &ca_key.public_key_info().unwrap(), &signer).unwrap();
+    let ca = Certificate::from_pem(ca.as_bytes()).unwrap();
+    let pem = issue::leaf(&contents(365), &key.public_key_info().unwrap(), &ca, &signer).unwrap();
+    let identity = Identity::from_pem(pem.as_bytes(), &key).unwrap();
+    Pair { ca, certificate: Certificate::from_pem(pem.as_bytes()).unwrap(), shown: "server.crt".to_owned(), identity }
+}
+
+fn of_process(program: &str) -> SocketOwner {
+    SocketOwner::Process { pid: 7, program: program.to_owned() }
+}
+
+/// A node on which everything works.
+fn facts() -> Facts {
+    let at = |port| Some(Address::parse("", "192.0.2.1", port).unwrap());
+    let path = |name: &str| PathBuf::from(name);
+    let files = Files { ca: path("/ca.crt"), certificate: path("/c"), key: path("/k") };
+    let open = |port, listens| Open { port, listens, owner: of_process("/usr/local/bin/edgecore") };
+    Facts {
+        config: Config {
+            shown: "edgecore.yaml".to_owned(),
+            version: None,
+            hub: at(10000),
+            https: at(10002),
+            tunnel: at(10004),
+            files: files.clone(),
+            tunnel_files: files,
+            ports: vec![(10350, "edgecore's kubelet")],
+            kubelet: 10350,
+            directories: Vec::new(),
+        },
+        pair: Ok(pair()),
+        tunnel_pair: None,
+        probes: Probes {
+            clocks: Some((NOW, NOW + 30)),
+            ca: None,
+            https: Some(Ok(())),
+            hub: Some(Ok(())),
+            tunnel: Some(Ok(())),
+            kubelet: Some(Ok(())),
+        },
+        local: Local {
+            unit: Unit::Active,
+            runs: true,
+            open: vec![open(10350, true), open(10000, false), open(10004, false)],
+        },
+        now: NOW + 30,
+    }
+}
+
+/// The findings after this change, as `FILE: SEVERITY: TEXT`.
+#[track_caller]
+fn found(change: impl FnOnce(&mut Facts)) -> Vec<String> {
+    let mut facts = facts();
+    change(&mut facts);
+    let findings = judge(&facts).findings;
+    findings.iter().map(|one| format!("{}: {}: {}", one.file, one.severity.word(), one.text)).collect()
+}
+
+fn distrust(why: Distrust) -> Option<Result<(), Failure>> {
+    Some(Err(Failure::Distrusted(Box::new(why))))
+}
+
+#[test]
+fn node_on_which_everything_works_has_no_finding() {
+    assert_eq!(found(|_| {}), Vec::<String>::new());
+    assert_eq!(judge(&facts()).links.len(), 10);
+}
+
+#[test]
+fn broken_way_hides_what_follows_from_it() {
+    // edgecore does not run without a connection.
+    let stopped = |facts: &mut Facts| {
+        facts.local = Local { unit: Unit::Inactive("activating".to_owned()), runs: false, open: Vec::new() };
+        facts.probes.kubelet = Some(Err(Failure::Refused));
+    };
+    let late = || Some(Err(Failure::Late(Stage::Connect)));
+    assert_eq!(
+        found(|facts| {
+            stopped(facts);
+            (facts.probes.hub, facts.probes.https, facts.probes.tunnel) = (late(), late(), late());
+        }),
+        [
+            "192.0.2.1: error: ports 10000 (hub), 10002 (HTTPS port), 10004 (tunnel): the connection is not answered in time"
+        ]
+    );
+    assert_eq!(
+        found(|facts| {
+            stopped(facts);
+            facts.probes.hub = Some(Err(Failure::CertificateRefused("unknown CA")));
+        }),
+        ["192.0.2.1:10000: error: hub: the server refuses the client certificate: unknown CA"]
+    );
+    assert_eq!(found(stopped), ["edgecore.service: error: the unit is activating, and edgecore does not run"]);
+}
+
+#[test]
+fn wrong_clock_is_the_cause_of_certificates_that_are_not_valid() {
+    let certificate = pair().certificate;
+    let behind = times::DAY * 400;
+    let found_with = |invalid: bool| {
+        found(|facts| {
+            facts.probes.clocks = Some((NOW + 3600, NOW));
+            if invalid {
+                facts.probes.hub = distrust(Distrust::NotYetValid(certificate.clone()));
+                facts.probes.https = distrust(Distrust::NotYetValid(certificate.clone()));
+            }
+        })
+    };
+    let warned = found_with(false);
+    assert!(
+        warned.len() == 1
+            && warned[0].starts_with("clock: warning: the clock of this host is 60 minutes behind that of cloudcore"),
+        "{warned:?}"
+    );
+    let caused = found_with(true);
+    assert!(caused.len() == 1 && caused[0].starts_with("clock: error: "), "{caused:?}");
+    // The own certificate has expired by this clock alone.
+    let expired = found(|facts| {
+        facts.now = NOW + behind;
+        facts.probes.clocks = Some((NOW, NOW + behind));
+    });
+    assert!(expired.len() == 1 && expired[0].contains("400 days ahead of that of cloudcore"), "{expired:?}");
+    // By both clocks: it is the certificate.
+    let both = found(|facts| {
+        facts.now = NOW + behind;
+        facts.probes.clocks = Some((NOW + behind, NOW + behind));
+    });
+    assert!(
+        both.len() == 1 && both[0].starts_with("server.crt: error: the certificate of the node expired on"),
+        "{both:?}"
+    );
+}
+
+#[test]
+fn other_ca_is_one_cause_of_all_that_distrust() {
+    let (other, certificate) = (pair().ca, pair().certificate);
+    let all = found(|facts| {
+        facts.probes.ca = Some(other.der.clone());
+        facts.probes.https = distrust(Distrust::OtherCa(certificate.clone()));
+        facts.probes.hub = distrust(Distrust::OtherCa(certificate.clone()));
+        facts.probes.tunnel = Some(Err(Failure::CertificateRefused("unknown CA")));
+    });
+    assert!(
+        all.len() == 1 && all[0].starts_with("/ca.crt: error: cloudcore at 192.0.2.1:10002 has another CA"),
+        "{all:?}"
+    );
+    // A wrong name is reported once for all ports.
+    let wrong = || {
+        let host = Name::Ip("192.0.2.1".parse().unwrap());
+        distrust(Distrust::WrongName { host, certificate: certificate.clone() })
+    };
+    let named =
+        found(|facts| (facts.probes.hub, facts.probes.https, facts.probes.tunnel) = (wrong(), wrong(), wrong()));
+    assert!(named.len() == 1 && named[0].contains("its certificate does not name "), "{named:?}");
+}
+
+#[test]
+fn foreign_program_on_a_port_is_a_cause_of_its_own() {
+    let foreign = |facts: &mut Facts| {
+        facts.local.open = vec![Open { port: 10350, listens: true, owner: of_process("/usr/bin/python3.11") }];
+        facts.local.runs = false;
+    };
+    let text = "port 10350: error: the port of edgecore's kubelet is in use by /usr/bin/python3.11 (process 7): edgecore does not start";
+    assert_eq!(found(foreign), [text]);
+    let both = found(|facts| {
+        foreign(facts);
+        facts.probes.hub = Some(Err(Failure::Refused));
+    });
+    assert_eq!(both.len(), 2, "{both:?}");
+}
+
+#[test]
+fn edgecore_without_a_connection_is_named_only_if_that_is_known() {
+    let without = found(|facts| facts.local.open.retain(|open| open.port != 10004));
+    assert_eq!(
+        without,
+        [
+            "edgecore.service: error: edgecore runs, but has no connection to the tunnel (port 10004): kubectl logs, exec and top fail"
+        ]
+    );
+    let unknown = found(|facts| facts.local.open.iter_mut().for_each(|open| open.owner = SocketOwner::Unknown));
+    assert!(
+        unknown.len() == 2 && unknown[0].contains(": note: it is unknown whether edgecore is connected to the hub"),
+        "{unknown:?}"
+    );
+    let silent = found(|facts| facts.probes.kubelet = Some(Err(Failure::Late(Stage::Answer))));
+    assert_eq!(
+        silent,
+        [
+            "127.0.0.1:10350: error: edgecore's kubelet does not answer: no answer in time, before the answer was complete"
+        ]
+    );
+}

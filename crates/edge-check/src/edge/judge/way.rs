@@ -1,0 +1,229 @@
+//! The way to cloudcore: key pair, name, network, clock, TLS.
+
+use edge_host::Finding;
+use edge_hub::{Address, Distrust, Failure};
+use edge_pki::times;
+
+use super::{Facts, Verdict};
+
+/// A difference of clocks that is reported, in seconds.
+const MOST_DIFFERENCE: u64 = 60;
+/// From so many days on the end of the node's certificate is reported: edgecore renews it earlier while it is connected.
+const SOON: i64 = 30;
+
+/// A port of cloudcore, and what came of it.
+struct Link<'f> {
+    name: &'static str,
+    to: &'f Address,
+    result: &'f Result<(), Failure>,
+}
+
+pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
+    let is_clock_wrong = clock(facts, verdict);
+    pair(facts, is_clock_wrong, verdict);
+    let links = links(facts);
+    // Names and networks come first: of a port that does not answer nothing more is known.
+    network(&links, verdict);
+    let is_other_ca = other_ca(facts, verdict);
+    for link in &links {
+        match link.result {
+            Ok(()) => verdict.works(format!("{} {}", link.name, link.to), ""),
+            Err(failure) if failure.is_of_network() => {}
+            Err(failure) => {
+                let follows_from_clock = is_clock_wrong
+                    && matches!(failure, Failure::Distrusted(why) if matches!(**why, Distrust::Expired(_) | Distrust::NotYetValid(_)));
+                let follows_from_ca = is_other_ca
+                    && (matches!(failure, Failure::CertificateRefused(_))
+                        || matches!(failure, Failure::Distrusted(why) if matches!(**why, Distrust::OtherCa(_))));
+                if !follows_from_clock && !follows_from_ca {
+                    verdict.findings.push(of_failure(link, failure));
+                }
+            }
+        }
+    }
+    once(&mut verdict.findings);
+    if facts.config.hub.is_none() {
+        let text = "the hub is one of QUIC, which is not probed: whether cloudcore answers there is unknown";
+        verdict.findings.push(Finding::new(edge_host::Severity::Note, &facts.config.shown, text));
+    }
+    if facts.config.https.is_none() {
+        let text = "modules.edgeHub.httpServer is not an address of cloudcore: the clock and the CA are not compared, and the certificate cannot be renewed";
+        verdict.findings.push(
+            Finding::warning(&facts.config.shown, text)
+                .hint("edge-conf set modules.edgeHub.httpServer=https://HOST:10002"),
+        );
+    }
+}
+
+/// Clocks that differ make certificates invalid; whether they do. A smaller difference is a warning.
+fn clock(facts: &Facts, verdict: &mut Verdict) -> bool {
+    let Some((server, own)) = facts.probes.clocks else { return false };
+    let difference = own.abs_diff(server);
+    if difference <= MOST_DIFFERENCE {
+        verdict.works("clock", "that of cloudcore");
+        return false;
+    }
+    let direction = if own > server { "ahead of" } else { "behind" };
+    let text = format!(
+        "the clock of this host is {} {direction} that of cloudcore: {} here, {} there",
+        span(difference),
+        times::rfc3339(own),
+        times::rfc3339(server)
+    );
+    let is_invalid = |result: &Option<Result<(), Failure>>| matches!(result, Some(Err(Failure::Distrusted(why))) if matches!(**why, Distrust::Expired(_) | Distrust::NotYetValid(_)));
+    let probes = &facts.probes;
+    // Valid at one of both times, and not at the other.
+    let is_own_invalid = facts.pair.as_ref().is_ok_and(|pair| {
+        let is_valid = |at: i64| (pair.certificate.not_before..=pair.certificate.not_after).contains(&at);
+        is_valid(own) != is_valid(server)
+    });
+    let is_cause = is_own_invalid || [&probes.https, &probes.hub, &probes.tunnel].into_iter().any(is_invalid);
+    let finding = if is_cause { Finding::error("clock", text) } else { Finding::warning("clock", text) };
+    verdict
+        .findings
+        .push(finding.hint("compare both with a third one, and set the wrong one: timedatectl set-ntp true"));
+    is_cause
+}
+
+fn pair(facts: &Facts, is_clock_wrong: bool, verdict: &mut Verdict) {
+    for pair in [Some(&facts.pair), facts.tunnel_pair.as_ref()].into_iter().flatten() {
+        let pair = match pair {
+            Ok(pair) => pair,
+            Err(finding) => {
+                verdict.findings.push((**finding).clone());
+                continue;
+            }
+        };
+        let (from, to) = (pair.certificate.not_before, pair.certificate.not_after);
+        let days = pair.certificate.days_left(facts.now);
+        let end = times::date(to);
+        if (facts.now > to || facts.now < from) && is_clock_wrong {
+            // The clock is the cause.
+        } else if facts.now > to {
+            let text = format!("the certificate of the node expired on {end}: cloudcore does not let it in");
+            let hint = "get another one with a token: edge-join apply --cloudcore HOST --token -";
+            verdict.findings.push(Finding::error(&pair.shown, text).hint(hint));
+        } else if facts.now < from {
+            let text = format!("the certificate of the node is valid only from {}", times::rfc3339(from));
+            verdict.findings.push(Finding::error(&pair.shown, text).hint("check the clock of this host: timedatectl"));
+        } else if days <= SOON {
+            let text = format!(
+                "the certificate of the node expires in {} ({end}), and edgecore has not renewed it",
+                times::days(days)
+            );
+            let hint = "edgecore renews it while it is connected: check modules.edgeHub.rotateCertificates";
+            verdict.findings.push(Finding::warning(&pair.shown, text).hint(hint));
+        } else {
+            verdict.works("certificate of the node", format!("valid for {}, expires on {end}", times::days(days)));
+        }
+    }
+}
+
+fn links(facts: &Facts) -> Vec<Link<'_>> {
+    let (config, probes) = (&facts.config, &facts.probes);
+    let all = [
+        ("hub", &config.hub, &probes.hub),
+        ("HTTPS port", &config.https, &probes.https),
+        ("tunnel", &config.tunnel, &probes.tunnel),
+    ];
+    all.into_iter()
+        .filter_map(|(name, to, result)| Some(Link { name, to: to.as_ref()?, result: result.as_ref()? }))
+        .collect()
+}
+
+/// Ports of one host that fail in the same way are one cause.
+fn network(links: &[Link<'_>], verdict: &mut Verdict) {
+    let mut seen: Vec<(String, String, Vec<String>)> = Vec::new();
+    for link in links {
+        let Err(failure) = link.result else { continue };
+        if !failure.is_of_network() {
+            continue;
+        }
+        let (host, why) = (link.to.url_host(), failure.to_string());
+        let port = format!("{} ({})", link.to.port, link.name);
+        match seen.iter_mut().find(|(other, text, _)| (other, text) == (&host, &why)) {
+            Some((.., ports)) => ports.push(port),
+            None => seen.push((host, why, vec![port])),
+        }
+    }
+    for (host, why, ports) in seen {
+        let is_name = why.contains("the name");
+        let plural = if ports.len() == 1 { "" } else { "s" };
+        let (text, hint) = if is_name || why.contains("resolved") {
+            (why, format!("check DNS, or add the name to /etc/hosts: getent hosts {host}"))
+        } else {
+            let ports = ports.join(", ");
+            let hint = if why.contains("refused") {
+                "on the host of cloudcore, run edge-check cloud; behind a NodePort the ports are 30000, 30002 and 30004"
+            } else {
+                "check routes and firewalls between this host and cloudcore"
+            };
+            (format!("port{plural} {ports}: {why}"), hint.to_owned())
+        };
+        verdict.findings.push(Finding::error(&host, text).hint(hint));
+    }
+}
+
+/// Whether cloudcore hands out another CA than the node trusts.
+fn other_ca(facts: &Facts, verdict: &mut Verdict) -> bool {
+    let (Some(served), Ok(pair)) = (&facts.probes.ca, &facts.pair) else { return false };
+    let Ok(served) = edge_pki::cert::Certificate::from_der(served) else { return false };
+    if served.fingerprint() == pair.ca.fingerprint() {
+        return false;
+    }
+    let https = facts.config.https.as_ref().map(ToString::to_string).unwrap_or_default();
+    let text = format!(
+        "cloudcore at {https} has another CA than the one of this node: it was installed again, or it is another cloudcore"
+    );
+    let hint = "join again with a token of that cloudcore: edge-join apply --cloudcore HOST --token -";
+    verdict.findings.push(Finding::error(facts.config.files.ca.as_path(), text).hint(hint));
+    true
+}
+
+fn of_failure(link: &Link<'_>, failure: &Failure) -> Finding {
+    let finding = Finding::error(link.to.to_string(), format!("{}: {failure}", link.name));
+    let hint = match failure {
+        Failure::Distrusted(why) => match **why {
+            Distrust::WrongName { .. } => format!(
+                "on the host of cloudcore, add {} to modules.cloudHub.advertiseAddress, delete Secret kubeedge/cloudcoresecret, and restart cloudcore",
+                link.to.url_host()
+            ),
+            Distrust::OtherCa(_) => {
+                "another server answers there, or cloudcore was installed again: join again".to_owned()
+            }
+            _ => "on the host of cloudcore, run edge-certgen check".to_owned(),
+        },
+        Failure::CertificateRefused(_) => "join again: edge-join apply --cloudcore HOST --token -".to_owned(),
+        Failure::NotTls | Failure::NotHttp | Failure::Handshake(_) => {
+            format!("is that the {} of cloudcore? check the port: edge-conf check", link.name)
+        }
+        _ => "on the host of cloudcore, run edge-check cloud".to_owned(),
+    };
+    finding.hint(hint)
+}
+
+/// The same text about several ports is one cause.
+fn once(findings: &mut Vec<Finding>) {
+    let mut seen = std::collections::BTreeSet::new();
+    findings.retain(|finding| {
+        let cause = finding
+            .text
+            .split_once(": ")
+            .filter(|_| finding.file.contains(':'))
+            .map_or(&*finding.text, |(_, cause)| cause);
+        seen.insert((
+            finding.file.rsplit_once(':').map_or(finding.file.clone(), |(host, _)| host.to_owned()),
+            cause.to_owned(),
+        ))
+    });
+}
+
+/// A span in its largest unit that has two or more of them.
+fn span(seconds: u64) -> String {
+    for (unit, length) in [("days", 86_400), ("hours", 3_600), ("minutes", 60)] {
+        if seconds >= 2 * length {
+            return format!("{} {unit}", seconds / length);
+        }
+    }
+    format!("{seconds} seconds")
+}

@@ -1,0 +1,21 @@
+//! The limits of probes. All of a call's probes run at once, each with a deadline of its own.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use edge_hub::Deadline;
+
+/// The longest answer that is read, in bytes: what is asked for is small.
+pub(crate) const MOST: usize = 1 << 20;
+/// How long a probe may take.
+const TIME: Duration = Duration::from_secs(3);
+
+/// The deadline of a probe that begins now.
+pub(crate) fn deadline() -> Deadline {
+    Deadline::within(TIME)
+}
+
+/// The current time, in seconds since 1970.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_secs());
+    i64::try_from(since.unwrap_or(0)).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,34 @@
+//! Where this host's connections to the port of edge nodes go, by its iptables rules.
+
+use std::net::{IpAddr, SocketAddr};
+
+use edge_firewall::{Family, Firewall, Outgoing, outgoing, outgoing_scope};
+use edge_host::{Host, Result};
+
+/// The rules of this host; none if they cannot be read, with the reason.
+#[derive(Debug)]
+pub(crate) struct Rules(Result<Firewall, String>);
+
+impl Rules {
+    /// Reads them.
+    pub(crate) fn read(host: &Host) -> Rules {
+        Rules(Firewall::read_any(&host.root, &outgoing_scope()).map_err(|error| error.message().to_owned()))
+    }
+
+    /// Where connections to this port go, to an address of this family.
+    pub(crate) fn of(&self, like: IpAddr, port: u16) -> Outgoing {
+        let family = if like.is_ipv4() { Family::V4 } else { Family::V6 };
+        match &self.0 {
+            Err(why) => Outgoing::Unknown(why.clone()),
+            Ok(firewall) => match firewall.views() {
+                Err(error) => Outgoing::Unknown(error.message().to_owned()),
+                Ok(views) => outgoing(&views, family, port),
+            },
+        }
+    }
+}
+
+/// The address that a rule redirects to. Without an address of its own the port alone is changed.
+pub(crate) fn target(to: &str) -> Option<SocketAddr> {
+    to.parse().ok()
+}

@@ -1,0 +1,149 @@
+//! `edge`: each link cut in turn, and the named one compared.
+
+use std::time::Duration;
+
+use super::world::{finds, run};
+
+#[test]
+fn edge_reports_every_link_that_works() {
+    let Some(shown) = finds("edge_reports_every_link_that_works", "cloud; edge; \"$CHECK\" edge", 0, &[]) else {
+        return;
+    };
+    for line in [
+        "edgecore.yaml: ok: /etc/kubeedge/config/edgecore.yaml",
+        "clock: ok: that of cloudcore",
+        "certificate of the node: ok: valid for 36",
+        "hub 192.0.2.1:10000: ok",
+        "HTTPS port 192.0.2.1:10002: ok",
+        "tunnel 192.0.2.1:10004: ok",
+        "edgecore: ok: it runs",
+        "127.0.0.1:10350: ok: edgecore's kubelet answers",
+        "connection of edgecore to the hub: ok: established",
+        "connection of edgecore to the tunnel: ok: established",
+        "no problems found",
+    ] {
+        assert!(shown.lines().any(|own| own.starts_with(line)), "{line}:\n{shown}");
+    }
+}
+
+#[test]
+fn edge_names_the_port_that_does_not_answer() {
+    let test = "edge_names_the_port_that_does_not_answer";
+    let refused = "the connection is refused: nothing listens there";
+    let one = |port: &str| format!("192.0.2.1: error: port {port}: {refused}");
+    finds(test, "cloud --mode no-hub; \"$CHECK\" edge", 3, &[&one("10000 (hub)")]);
+    finds(test, "cloud --mode no-https; \"$CHECK\" edge", 3, &[&one("10002 (HTTPS port)")]);
+    finds(test, "cloud --mode no-tunnel; edge; \"$CHECK\" edge", 3, &[&one("10004 (tunnel)")]);
+    // Neither edgecore, which does not run, nor its connections follow.
+    let all = format!("192.0.2.1: error: ports 10000 (hub), 10002 (HTTPS port), 10004 (tunnel): {refused}");
+    finds(test, "\"$CHECK\" edge", 3, &[&all]);
+}
+
+#[test]
+fn edge_ends_within_five_seconds_with_everything_dead() {
+    let test = "edge_ends_within_five_seconds_with_everything_dead";
+    let dead = "edit s/192.0.2.1/198.51.100.99/; \"$CHECK\" edge";
+    let expected = "198.51.100.99: error: ports 10000 (hub), 10002 (HTTPS port), 10004 (tunnel): the connection is not answered in time";
+    finds(test, dead, 3, &[expected]);
+    let Some((_, took)) = run(test, dead) else { return };
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    // A name that DNS does not resolve, with a name server that does not answer.
+    let script = "edit s/192.0.2.1/cloud.example/; \"$CHECK\" edge";
+    finds(test, script, 3, &["cloud.example: error: no answer in time, while the name was resolved"]);
+    let Some((_, took)) = run(test, script) else { return };
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn edge_names_clock_and_certificates() {
+    let test = "edge_names_clock_and_certificates";
+    let check = "\"$CHECK\" edge";
+    finds(
+        test,
+        &format!("cloud --skew 34560000; edge; {check}"),
+        3,
+        &["clock: error: the clock of this host is 400 days behind that of cloudcore: "],
+    );
+    finds(
+        test,
+        &format!("cloud --skew 600; edge; {check}"),
+        0,
+        &["clock: warning: the clock of this host is 10 minutes behind that of cloudcore: "],
+    );
+    finds(
+        test,
+        &format!("cp \"$OTHER/ca.crt\" /etc/kubeedge/ca/rootCA.crt; cloud; {check}"),
+        3,
+        &["/etc/kubeedge/ca/rootCA.crt: error: cloudcore at 192.0.2.1:10002 has another CA than the one of this node"],
+    );
+    finds(
+        test,
+        &format!("edit s/192.0.2.1/192.0.2.2/; cloud; {check}"),
+        3,
+        &["192.0.2.2:10000: error: hub: the server cannot be trusted: its certificate does not name "],
+    );
+    finds(
+        test,
+        &format!("cloud --mode other-clients --other \"$OTHER\"; {check}"),
+        3,
+        &["192.0.2.1:10000: error: hub: the server refuses the client certificate: "],
+    );
+    finds(
+        test,
+        &format!(
+            "cp \"$PAIR/soon.crt\" /etc/kubeedge/certs/server.crt; cp \"$PAIR/soon.key\" /etc/kubeedge/certs/server.key; cloud; edge; {check}"
+        ),
+        0,
+        &["/etc/kubeedge/certs/server.crt: warning: the certificate of the node expires in 4 days"],
+    );
+    finds(
+        test,
+        &format!("rm /etc/kubeedge/certs/server.crt; cloud; {check}"),
+        3,
+        &[
+            "/etc/kubeedge/certs/server.crt: error: the certificate of the node does not exist: the node has not joined cloudcore",
+        ],
+    );
+    finds(
+        test,
+        &format!("cp \"$PAIR/soon.key\" /etc/kubeedge/certs/server.key; cloud; {check}"),
+        3,
+        &["/etc/kubeedge/certs/server.crt: error: the certificate is not that of the private key"],
+    );
+}
+
+#[test]
+fn edge_names_what_edgecore_lacks_on_its_host() {
+    let test = "edge_names_what_edgecore_lacks_on_its_host";
+    let check = "\"$CHECK\" edge";
+    finds(test, &format!("cloud; {check}"), 3, &["edgecore.service: error: edgecore does not run"]);
+    finds(
+        test,
+        &format!("cloud; export EDGECORE_STANDIN=no-kubelet; edge; {check}"),
+        3,
+        &["127.0.0.1:10350: error: edgecore runs, but its kubelet does not listen"],
+    );
+    finds(
+        test,
+        &format!("cloud; EDGECORE_STANDIN=silent \"$EDGE\" & sleep 0.3; until_true test -s /mnt/ports; {check}"),
+        3,
+        &["edgecore.service: error: edgecore runs, but has no connection to the hub (port 10000)"],
+    );
+    // A foreign program on its port is the cause, and not that edgecore does not run.
+    finds(
+        test,
+        &format!(
+            "cloud; python3 -m http.server 10350 > /dev/null & until_true sh -c 'ss -ltn | grep -q :10350'; until_true test -s /mnt/ports; {check}"
+        ),
+        3,
+        &["port 10350: error: the port of edgecore's kubelet is in use by /usr/bin/python3"],
+    );
+    finds(
+        test,
+        "cloud; edit 's/server: 192.0.2.1:10000/server: CLOUD_IP:10000/'; \"$CHECK\" edge",
+        3,
+        &[
+            "/etc/kubeedge/config/edgecore.yaml: error: modules.edgeHub.websocket.server: \"CLOUD_IP:10000\" is not an address of cloudcore",
+        ],
+    );
+}
