@@ -152,12 +152,7 @@ fn finish(host: &mut Host, plan: Plan, waiting: &Waiting<'_>, waits: bool, relea
     if !is_empty {
         joined::wait(host, waiting)?;
     }
-    host.report.line(&format!(
-        "edgecore {} is connected to {} as {}",
-        release.tag(),
-        waiting.cloud.hub,
-        waiting.node
-    ));
+    host.report.line(&format!("edgecore {} is connected to {} as {}", release.tag(), waiting.cloud.hub, waiting.node));
     Ok(outcome)
 }
 
