@@ -29,6 +29,12 @@ case \"$(dpkg-query -W -f='${db:Status-Status} ' \"$name\" 2>/dev/null)\" in \
 const ARE_HELD: &str = "for name; do \
 test \"$(dpkg-query -W -f='${db:Status-VersionRequest}' \"$name\")\" = hold || exit 1; done";
 
+/// Removes holds. After a power cut an undo may do it again when the package is removed and its source is gone, and apt-mark
+/// fails for a package that it does not know.
+const UNHOLD: &str = "failed=0; for name; do \
+case \"$(dpkg-query -W -f='${db:Status-VersionRequest}' \"$name\" 2>/dev/null)\" in \
+hold) apt-mark unhold \"$name\" || failed=1;; esac; done; exit $failed";
+
 /// What apt is to install, and the simulation of it.
 #[derive(Debug)]
 pub(crate) struct Selection<'w> {
@@ -175,15 +181,15 @@ fn hold(facts: &Facts, request: &Request, found: Option<&Selection<'_>>, plan: &
         .collect();
     let missing: Vec<String> = facts.to_hold(request).iter().map(|package| package.name.to_string()).collect();
     for (names, back, why) in [
-        (again, "hold", "it was held before, and apt removes the hold"),
-        (missing, "unhold", "so that no upgrade changes it"),
+        (again, &["apt-mark", "hold"][..], "it was held before, and apt removes the hold"),
+        (missing, &["sh", "-c", UNHOLD, "sh"], "so that no upgrade changes it"),
     ] {
         if names.is_empty() {
             continue;
         }
         let run = Run::new(command(["apt-mark", "hold"], &names), MARK_WITHIN)
             .with_probe(command(["sh", "-c", ARE_HELD, "sh"], &names))
-            .undone_by(UndoOrder::Reverse, command(["apt-mark", back], &names));
+            .undone_by(UndoOrder::Reverse, command(back.iter().copied(), &names));
         plan.run(run, why);
     }
 }
@@ -223,7 +229,7 @@ fn file(bytes: Vec<u8>) -> Node {
 }
 
 /// A script whose arguments follow.
-fn command<const N: usize>(words: [&str; N], operands: &[String]) -> Vec<String> {
+fn command<'w>(words: impl IntoIterator<Item = &'w str>, operands: &[String]) -> Vec<String> {
     words.into_iter().map(str::to_owned).chain(operands.iter().cloned()).collect()
 }
 

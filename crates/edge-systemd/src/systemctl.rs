@@ -21,11 +21,17 @@ pub fn reload() -> Run {
     Run::new(ARGV, WITHIN).undone_by(UndoOrder::Last, ARGV)
 }
 
-/// Starts a unit and waits for it.
+/// Starts a unit and waits for it; an undo stops it.
 pub fn start(unit: &str) -> Run {
     Run::new(argv(&["start"], unit), WITHIN)
         .with_probe(argv(&["is-active", "--quiet"], unit))
-        .undone_by(UndoOrder::Reverse, argv(&["stop"], unit))
+        .undone_by(UndoOrder::Reverse, ["sh", "-c", &stop_if_loaded(unit)])
+}
+
+/// The command line that stops a unit, if there is one: after a power cut an undo may stop it again when its file is gone.
+pub fn stop_if_loaded(unit: &str) -> String {
+    // 5: it is not loaded, so nothing of it runs.
+    format!("{} || test $? -eq 5", argv(&["stop"], unit).join(" "))
 }
 
 /// Starts a unit without waiting for it.

@@ -42,8 +42,15 @@ impl Editor for Containers {
         for (name, unit, packages, running, hint) in all {
             let Some(running) = running else { continue };
             let what = match argv {
-                [program, .., of] if program == "systemctl" && of == unit => "restarted",
+                [program, verb, .., of] if program == "systemctl" && of == unit => {
+                    if verb == "stop" {
+                        "stopped"
+                    } else {
+                        "restarted"
+                    }
+                }
                 [shell, _, script] if shell == "sh" && script.ends_with(&systemctl::try_restart(unit)) => "restarted",
+                [shell, _, script] if shell == "sh" && *script == systemctl::stop_if_loaded(unit) => "stopped",
                 [program, _, names @ ..]
                     if program == "dpkg" && names.iter().any(|name| packages.contains(&name.as_str())) =>
                 {
@@ -71,7 +78,7 @@ mod tests {
                 "systemctl try-restart -- containerd.service",
                 "containerd would be restarted: 1 container is running: web",
             ),
-            ("systemctl stop -- containerd.service", "containerd would be restarted: 1 container is running: web"),
+            ("systemctl stop -- containerd.service", "containerd would be stopped: 1 container is running: web"),
             ("dpkg --remove containerd runc", "containerd would be removed: 1 container is running: web"),
             ("systemctl try-restart -- docker.service", "Docker would be restarted: 1 container is running: web"),
             ("dpkg --remove docker.io", "Docker would be removed: 1 container is running: web"),
@@ -79,8 +86,10 @@ mod tests {
             assert_eq!(containers.check_command(&argv(line)).unwrap_err().message(), said);
             assert!(Containers::default().check_command(&argv(line)).is_ok());
         }
-        let restart = systemctl::restart_no_block(UNIT).inverse.unwrap();
-        assert!(containers.check_command(&restart).is_err(), "{restart:?}");
+        for run in [systemctl::restart_no_block(UNIT), systemctl::start_no_block(UNIT)] {
+            let inverse = run.inverse.unwrap();
+            assert!(containers.check_command(&inverse).is_err(), "{inverse:?}");
+        }
         for line in ["dpkg --remove kubelet kubeadm", "systemctl daemon-reload", "apt-mark unhold containerd"] {
             assert!(containers.check_command(&argv(line)).is_ok(), "{line}");
         }

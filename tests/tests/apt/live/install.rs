@@ -330,6 +330,19 @@ fn undo_changes_nothing_while_another_package_needs_one(host: &AptHost) {
     host.looks_as(&before, "the undo");
 }
 
+/// A power cut keeps what dpkg has flushed, and may lose the journal's records of it: the undo does all of it again.
+fn undo_is_completed_where_its_records_were_lost(host: &AptHost) {
+    host.sh(REPOSITORY).expect(0);
+    let before = host.look();
+    host.sh(&format!("fixture install {FROM} --hold --pin 'version 1.34.*' edge-thing~1.34")).expect(0);
+    host.sh("apt-mark unhold edge-thing && dpkg --remove edge-thing edge-dep && rm /etc/apt/*.d/*test* /etc/apt/keyrings/*test* && apt-get -q update")
+        .expect(0);
+    assert!(host.sh("apt-mark unhold edge-thing").stderr.contains("E: "), "apt does not know the package any more");
+    host.sh("fixture undo").expect(0);
+    host.sh("rm -r /var/lib/edgeutils && apt-get -q update").expect(0);
+    host.looks_as(&before, "the undo");
+}
+
 #[test]
 fn image_is_refused() {
     let tree = Tree::new();
@@ -354,5 +367,6 @@ on_each_debian!(
     install_asks_no_questions,
     undo_changes_nothing_while_another_package_needs_one,
     removal_is_exact_and_can_be_undone,
+    undo_is_completed_where_its_records_were_lost,
     failed_script_of_a_package_is_reported_and_undone,
 );
