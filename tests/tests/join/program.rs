@@ -44,7 +44,8 @@ fn edgecore_is_taken_from_every_form_whatever_its_name() {
         assert!(!tree.at(STAGE).exists(), "{name}");
         // A second run compares the whole file.
         says(&apply_file(&tree, &file, &[]).expect(0), "already up to date");
-        std::fs::write(tree.at(INSTALLED), program(AMD64, "v1.23.1").iter().chain(b"x").copied().collect::<Vec<_>>()).unwrap();
+        std::fs::write(tree.at(INSTALLED), program(AMD64, "v1.23.1").iter().chain(b"x").copied().collect::<Vec<_>>())
+            .unwrap();
         apply_file(&tree, &file, &[]).expect(0);
         assert_eq!(std::fs::read(tree.at(INSTALLED)).unwrap(), new, "{name}: it was damaged");
     }
@@ -56,8 +57,12 @@ fn edgecore_that_cannot_be_used_changes_nothing() {
     let (missing, own) = (Some("/lib/ld-none.so.1"), Some("/lib/ld-own.so.1"));
     let info = good[128..].to_vec();
     let dynamic = |loader| elf(AMD64, loader, &[(".go.buildinfo", &info)]);
-    let two = zipped(&tar(&[("k/edge/edgecore", EntryType::Regular, &good), ("k/x/edgecore", EntryType::Regular, b"x")]));
-    let link = zipped(&tar(&[("k/version", EntryType::Regular, b"v1.23.1"), ("k/edge/edgecore", EntryType::Symlink, b"/bin/sh")]));
+    let two =
+        zipped(&tar(&[("k/edge/edgecore", EntryType::Regular, &good), ("k/x/edgecore", EntryType::Regular, b"x")]));
+    let link = zipped(&tar(&[
+        ("k/version", EntryType::Regular, b"v1.23.1"),
+        ("k/edge/edgecore", EntryType::Symlink, b"/bin/sh"),
+    ]));
     let linked = image(&[tar(&[("usr/local/bin/edgecore", EntryType::Symlink, b"/bin/sh")])]);
     let whole = release(&good, "v1.23.1");
     for (bytes, code, why) in [
@@ -175,7 +180,11 @@ fn download_of_something_else_is_not_kept() {
         (vec![(ARCHIVE.to_owned(), bytes.clone()), (sum.clone(), sha512(b"other").into_bytes())], 4, "its SHA-512 is "),
         (vec![(ARCHIVE.to_owned(), bytes.clone())], 1, "the server answers 404"),
         (vec![(ARCHIVE.to_owned(), bytes.clone()), (sum.clone(), page)], 1, "it is an HTML page"),
-        (vec![(ARCHIVE.to_owned(), bytes.clone()), (sum.clone(), vec![b'a'; 9000])], 1, "it is too long for a checksum"),
+        (
+            vec![(ARCHIVE.to_owned(), bytes.clone()), (sum.clone(), vec![b'a'; 9000])],
+            1,
+            "it is too long for a checksum",
+        ),
         (vec![(sum, sha512(&bytes).into_bytes())], 1, "the server answers 404"),
     ] {
         let (to, port) = (tempfile::tempdir().unwrap(), serve(files));

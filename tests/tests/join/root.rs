@@ -19,22 +19,41 @@ fn image_gets_everything_but_the_token() {
     let before = tree.snapshot();
     let settings = "modules.edged.tailoredKubeletConfig.cgroupDriver=systemd\n";
     let lines = beside(dir.path(), "settings", settings.as_bytes());
-    let args = ["--label", "site=a b".trim_end_matches(" b"), "--taint", "edge:NoSchedule", "--hub-port", "30000", "--settings", lines.to_str().unwrap()];
+    let args = [
+        "--label",
+        "site=a b".trim_end_matches(" b"),
+        "--taint",
+        "edge:NoSchedule",
+        "--hub-port",
+        "30000",
+        "--settings",
+        lines.to_str().unwrap(),
+    ];
     apply_file(&tree, &file, &[&args[..], &["-n"]].concat()).expect(3);
     assert_same(&tree.snapshot(), &before, "a dry run");
 
     let ran = apply_file(&tree, &file, &args).expect(0);
-    assert!(ran.stderr.contains("before the first boot, put the token in place: install -m 600 -D TOKEN_FILE "), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("before the first boot, put the token in place: install -m 600 -D TOKEN_FILE "),
+        "{}",
+        ran.stderr
+    );
     let mode = |path: &str| std::fs::metadata(tree.at(path)).unwrap().permissions().mode() & 0o7777;
     assert_eq!((mode(INSTALLED), mode(UNIT), mode(YAML)), (0o755, 0o644, 0o640));
     let yaml = tree.read(YAML);
     assert!(yaml.contains("server: 192.0.2.1:30000\n") && yaml.contains("edgecoreVersion: v1.23.1\n"), "{yaml}");
-    assert!(yaml.contains("cgroupDriver: systemd\n") && yaml.contains("site: a\n") && yaml.contains("effect: NoSchedule\n"), "{yaml}");
+    assert!(
+        yaml.contains("cgroupDriver: systemd\n") && yaml.contains("site: a\n") && yaml.contains("effect: NoSchedule\n"),
+        "{yaml}"
+    );
     assert!(!yaml.contains("hostnameOverride") && !yaml.contains("token"), "{yaml}");
     let unit = tree.read(FIRST_BOOT);
     assert!(unit.contains("ExecStart=/usr/bin/edge-join apply --first-boot --cloudcore 192.0.2.1 --version 1.23.1 --hub-port 30000 --label site=a --taint edge:NoSchedule --wait 120\n"), "{unit}");
     assert!(unit.contains("ConditionPathExists=/etc/edgeutils/join-token\n"), "{unit}");
-    assert_eq!(std::fs::read_link(tree.at(LINK)).unwrap().to_str(), Some("/etc/systemd/system/edge-join-first-boot.service"));
+    assert_eq!(
+        std::fs::read_link(tree.at(LINK)).unwrap().to_str(),
+        Some("/etc/systemd/system/edge-join-first-boot.service")
+    );
     assert!(!tree.at("etc/systemd/system/multi-user.target.wants/edgecore.service").exists());
     assert!(!tree.at("etc/kubeedge/certs").exists());
 
@@ -65,7 +84,11 @@ fn image_with_another_installation_is_refused() {
     for (path, bytes, why) in [
         (INSTALLED, program(AMD64, "v1.22.0"), "v1.22.0 is installed in "),
         (INSTALLED, b"#!/bin/sh\n".to_vec(), "and its version cannot be read"),
-        (UNIT, b"[Service]\nExecStart=/etc/kubeedge/edgecore\n".to_vec(), "edgecore.service starts /etc/kubeedge/edgecore"),
+        (
+            UNIT,
+            b"[Service]\nExecStart=/etc/kubeedge/edgecore\n".to_vec(),
+            "edgecore.service starts /etc/kubeedge/edgecore",
+        ),
     ] {
         let tree = system();
         tree.write(path, &bytes);

@@ -6,7 +6,8 @@ use edgeutils_tests::tree::{Tree, assert_same};
 
 use crate::made::{AMD64, INSTALLED, YAML, apply_file, beside, program, system};
 
-const MINE: &str = "# mine\nmodules:\n  edgeHub:\n    heartbeat: 15  # seconds\n    websocket:\n      server: 10.0.0.1:10000\n";
+const MINE: &str =
+    "# mine\nmodules:\n  edgeHub:\n    heartbeat: 15  # seconds\n    websocket:\n      server: 10.0.0.1:10000\n";
 
 fn undo(tree: &Tree, args: &[&str]) -> Ran {
     Tool::new("edge-join").arg("--root").arg(tree.path()).arg("undo").args(args).run()

@@ -38,7 +38,13 @@ ip address add 192.0.2.1/24 dev v0; ip neigh add 192.0.2.9 lladdr 02:00:00:00:00
         cases.push(Case::new(name, (&call, &nothing), Measure::Wall, Limit::Millis(limit), runs));
     }
     let install = install(bin, scratch)?;
-    cases.push(Case::new("edge-join apply, an archive of 120 MB", (&install, &nothing), Measure::Memory, Limit::MiB(32.0), 1));
+    cases.push(Case::new(
+        "edge-join apply, an archive of 120 MB",
+        (&install, &nothing),
+        Measure::Memory,
+        Limit::MiB(32.0),
+        1,
+    ));
     Ok(cases)
 }
 

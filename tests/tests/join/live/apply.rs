@@ -22,16 +22,25 @@ fn apply_joins_once_and_undo_reverts_all_of_it() {
     machine.sh("grep -q 'BEGIN EC PRIVATE KEY' /etc/kubeedge/certs/server.key").expect(0);
     machine.sh("openssl verify -CAfile /run/cloud/ca.crt /etc/kubeedge/certs/server.crt").expect(0);
     let yaml = machine.systemd.read("/etc/kubeedge/config/edgecore.yaml");
-    assert!(yaml.contains("hostnameOverride: edge1\n") && yaml.contains("site: a\n") && !yaml.contains("token"), "{yaml}");
+    assert!(
+        yaml.contains("hostnameOverride: edge1\n") && yaml.contains("site: a\n") && !yaml.contains("token"),
+        "{yaml}"
+    );
 
     // The pair is good, so no token is needed, and nothing is restarted.
     let (joined, started) = (machine.tree(), machine.sh("systemctl show -p InvocationID edgecore").stdout);
     says(&machine.sh(&format!("{JOIN} --label site=a")).expect(0), "already up to date");
-    assert_eq!((machine.tree(), machine.sh("systemctl show -p InvocationID edgecore").stdout), (joined, started.clone()));
+    assert_eq!(
+        (machine.tree(), machine.sh("systemctl show -p InvocationID edgecore").stdout),
+        (joined, started.clone())
+    );
     // Another setting restarts it.
     machine.sh(&format!("{JOIN} --label site=b")).expect(0);
     assert_ne!(machine.sh("systemctl show -p InvocationID edgecore").stdout, started);
-    says(&machine.sh("edge-join --force-namespace apply --cloudcore 127.0.0.1 --version 1.22.0").expect(4), "keadm upgrade edge --toVersion v1.22.0");
+    says(
+        &machine.sh("edge-join --force-namespace apply --cloudcore 127.0.0.1 --version 1.22.0").expect(4),
+        "keadm upgrade edge --toVersion v1.22.0",
+    );
 
     machine.sh("edge-join --force-namespace undo && edge-join --force-namespace undo").expect(0);
     assert_eq!(machine.tree(), before, "undone");
@@ -45,7 +54,9 @@ fn apply_with_a_refused_token_changes_nothing() {
     let before = machine.tree();
     machine.sh("/run/cloudcore make /run/other --san 127.0.0.1; /run/cloudcore token /run/cloud --seconds -5 > /run/expired").expect(0);
     // Of the right CA, signed with another key.
-    machine.sh("printf '%s.%s' \"$(cut -d. -f1 /run/cloud/token)\" \"$(cut -d. -f2- /run/other/token)\" > /run/forged").expect(0);
+    machine
+        .sh("printf '%s.%s' \"$(cut -d. -f1 /run/cloud/token)\" \"$(cut -d. -f2- /run/other/token)\" > /run/forged")
+        .expect(0);
     for (token, why) in [
         ("/run/expired", "it expired on "),
         ("/run/other/token", "it is for the CA sha256:"),
@@ -108,9 +119,16 @@ fn first_boot_joins_and_deletes_the_token() {
         machine.sh("test -e /etc/edgeutils/join-token && systemctl reset-failed edge-join-first-boot").expect(0);
     };
     refused("644", "its mode is 0644");
-    machine.sh("install -m 600 -D /run/cloud/token /etc/edgeutils/join-token; systemctl start edge-join-first-boot").expect(0);
-    says(&machine.sh("journalctl --no-pager -u edge-join-first-boot"), "edgecore v1.23.1 is connected to 127.0.0.1:10000 as edge1");
-    machine.sh("systemctl is-active edgecore && systemctl is-enabled edgecore && ! test -e /etc/edgeutils/join-token").expect(0);
+    machine
+        .sh("install -m 600 -D /run/cloud/token /etc/edgeutils/join-token; systemctl start edge-join-first-boot")
+        .expect(0);
+    says(
+        &machine.sh("journalctl --no-pager -u edge-join-first-boot"),
+        "edgecore v1.23.1 is connected to 127.0.0.1:10000 as edge1",
+    );
+    machine
+        .sh("systemctl is-active edgecore && systemctl is-enabled edgecore && ! test -e /etc/edgeutils/join-token")
+        .expect(0);
     machine.has_no_token(&[]);
 }
 
@@ -127,7 +145,9 @@ fn first_boot_deletes_a_token_that_is_refused() {
     says(&machine.sh(&join).expect(1), "cloudcore refuses the token");
     machine.sh("! test -e /etc/edgeutils/join-token && ! test -e /etc/kubeedge/certs").expect(0);
     // Where cloudcore does not answer, the token is kept for another try.
-    machine.sh("systemctl stop cloudcore-double; install -m 600 -D /run/cloud/token /etc/edgeutils/join-token").expect(0);
+    machine
+        .sh("systemctl stop cloudcore-double; install -m 600 -D /run/cloud/token /etc/edgeutils/join-token")
+        .expect(0);
     machine.sh(&join).expect(1);
     machine.sh("test -e /etc/edgeutils/join-token").expect(0);
 }

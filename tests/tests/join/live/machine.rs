@@ -6,7 +6,8 @@ use edgeutils_tests::systemd::Systemd;
 use edgeutils_tests::tool::Ran;
 use edgeutils_tests::{cloudcore, skip, tool};
 
-pub(super) const JOIN: &str = "edge-join --force-namespace apply --cloudcore 127.0.0.1 --version 1.23.1 --archive /run/edgecore-1.23.1";
+pub(super) const JOIN: &str =
+    "edge-join --force-namespace apply --cloudcore 127.0.0.1 --version 1.23.1 --archive /run/edgecore-1.23.1";
 
 pub(super) struct Machine {
     pub(super) systemd: Systemd,
