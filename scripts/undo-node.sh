@@ -18,7 +18,7 @@ set -eu
 
 # The runs of all utilities that are installed, as ID:TOOL. A run has one number among those of all utilities.
 runs=''
-for tool in edge-prep edge-certgen edge-cni edge-crio edge-apt edge-conf edge-redirect edge-reset edge-pkg edge-token; do
+for tool in edge-prep edge-certgen edge-cni edge-crio edge-apt edge-conf edge-redirect edge-reset edge-pkg edge-token edge-join; do
     command -v "$tool" > /dev/null || continue
     listed=$("$tool" ${root:+--root "$root"} undo --list --json) || { status=1 && note "$tool cannot list its runs" && continue; }
     for id in $(printf '%s\n' "$listed" | sed -n 's/.*"run":\([0-9]*\),"state":"\(done\|interrupted\|partial\|damaged\)".*/\1/p'); do

@@ -103,7 +103,24 @@ pub fn authority(cloud: &Cloud, facts: &CloudFacts, token: &Token, now: i64) -> 
 ///
 /// # Errors
 /// Exit 1 with what cloudcore's answer means. No error contains a part of the token.
-pub fn request(
+pub fn request(cloud: &Cloud, ca: &Certificate, token: &Token, node: &str, version: Minor, now: i64) -> Result<Issued> {
+    Ok(request_with(new_key()?, cloud, ca, token, node, version, now)?)
+}
+
+/// A key as edgecore makes it.
+///
+/// # Errors
+/// The system has no random numbers.
+pub fn new_key() -> Result<PrivateKey> {
+    PrivateKey::generate(Algorithm::EcdsaP256).map_err(|why| Error::cannot("make", "a private key", why))
+}
+
+/// The same with a key that is there already.
+///
+/// # Errors
+/// As [`request`], and whether the token is the reason.
+pub fn request_with(
+    key: PrivateKey,
     cloud: &Cloud,
     ca: &Certificate,
     token: &Token,
@@ -112,7 +129,6 @@ pub fn request(
     now: i64,
 ) -> std::result::Result<Issued, NotIssued> {
     let failed = |why: String| Error::cannot("make", "the request for a certificate", why);
-    let key = PrivateKey::generate(Algorithm::EcdsaP256).map_err(failed)?;
     let name = subject_of(node, version)?;
     let body = csr::make(&name, &key).map_err(failed)?;
     let request = Request::get("/edge.crt")

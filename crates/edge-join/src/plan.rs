@@ -66,8 +66,8 @@ pub struct Issued {
     pub ca: Vec<u8>,
     /// The certificate, in PEM.
     pub certificate: Vec<u8>,
-    /// Its key, in PEM (SEC1); called once, when it is written.
-    pub key: Box<dyn FnOnce() -> Result<Vec<u8>>>,
+    /// Its key, in PEM (SEC1); called once, when it is written. None if that on the host is used.
+    pub key: Option<Box<dyn FnOnce() -> Result<Vec<u8>>>>,
     /// For whom it is, for people.
     pub subject: String,
 }
@@ -195,8 +195,10 @@ fn write_pair(plan: &mut Plan, files: PairFiles, issued: Issued) {
     if !is_same {
         plan.write(ca.path, ca.found, file(issued.ca), Inverse::Whole, "the CA of cloudcore").with_next = true;
     }
-    let node = Node::PrivateKey { content: Bytes::Made(issued.key) };
-    plan.write(key.path, key.found, node, Inverse::Whole, "a new private key").with_next = true;
+    if let Some(made) = issued.key {
+        let node = Node::PrivateKey { content: Bytes::Made(made) };
+        plan.write(key.path, key.found, node, Inverse::Whole, "a new private key").with_next = true;
+    }
     let why = "the certificate of this node, issued by cloudcore";
     let action = plan.write(certificate.path, certificate.found, file(issued.certificate), Inverse::Whole, why);
     action.details = vec![format!("subject {}", issued.subject)];

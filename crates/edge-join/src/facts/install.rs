@@ -7,7 +7,7 @@ use edge_kubeedge::settings::Settings;
 use edge_kubeedge::unit::config_in_use;
 use edge_kubeedge::{Kind, Minor};
 use edge_pki::cert::Certificate;
-use edge_pki::key::PrivateKey;
+use edge_pki::key::{Algorithm, PrivateKey};
 use edge_pki::subject;
 use edge_systemd::{Scope, UnitFacts, Units, startup};
 use edge_yaml::{Document, Value};
@@ -128,4 +128,14 @@ pub fn pair(files: &PairFiles, name: &str, version: Minor, now: i64) -> Pair {
         }
     }
     Pair::Good { ca: Box::new(ca) }
+}
+
+/// A key that is there without its certificate, as after a kill between both: it is used, so that no copy of it is left.
+pub fn lone_key(files: &PairFiles) -> Option<PrivateKey> {
+    const OWN: (u32, u32) = (0o600, 0);
+    let key = PrivateKey::from_pem(&files.key.found.bytes).ok()?;
+    let is_own = matches!(files.key.found.state, State::File { mode, uid, .. } if (mode, uid) == OWN);
+    let is_usual = key.algorithm == Algorithm::EcdsaP256 && key.to_pem().ok()?.as_bytes() == files.key.found.bytes;
+    let has_certificate = Certificate::from_pem(&files.certificate.found.bytes).is_ok_and(|one| one.matches_key(&key));
+    (is_own && is_usual && !has_certificate).then_some(key)
 }

@@ -41,7 +41,7 @@ fn new() -> New {
     let issued = Issued {
         ca: b"CA".to_vec(),
         certificate: b"CERT".to_vec(),
-        key: Box::new(|| Ok(b"KEY".to_vec())),
+        key: Some(Box::new(|| Ok(b"KEY".to_vec()))),
         subject: "CN=system:node:edge1".to_owned(),
     };
     let program =

@@ -10,6 +10,7 @@ use edge_kubeedge::edit::request::Request as Setting;
 use edge_kubeedge::token::{Token, TokenError};
 use edge_pki::cert::Certificate;
 use edge_pki::encoding::{CERTIFICATE, encode};
+use edge_pki::key::PrivateKey;
 use edge_pki::{subject, times};
 
 use super::image;
@@ -29,6 +30,9 @@ const STDIN: &str = "-";
 const MAX_SETTINGS: u64 = 1 << 20;
 /// What a finding about the token is about.
 const TOKEN: &str = "token";
+
+/// Makes the bytes of a key, once.
+type MakeKey = Box<dyn FnOnce() -> Result<Vec<u8>>>;
 
 /// A token, or what is wrong with it.
 type ReadToken = std::result::Result<Token, TokenError>;
@@ -102,7 +106,7 @@ pub(super) fn join(
     stop_at(host, &of_host(host, &here)?)?;
     let pair = install::pair(&install.facts.pair, &name, release.minor, now);
     let known = token.as_ref().and_then(|token| token.as_ref().ok()).cloned();
-    let (ca, issued) = certificate(host, call, (token, &pair), &name, now)?;
+    let (ca, issued) = certificate(host, call, (token, &pair, install::lone_key(&install.facts.pair)), &name, now)?;
     let program = new_program(host, call, &install)?;
     let https = cloud.https.to_string();
     let (hub, tunnel) = (cloud.hub.to_string(), cloud.tunnel.to_string());
@@ -128,11 +132,18 @@ pub(super) fn join(
         token: known.as_ref(),
         within: Duration::from_secs(args.wait),
     };
-    Ok(finish(host, plan, &waiting, ending == Ending::Run && has_systemd, release)?)
+    Ok(finish(host, plan, &waiting, (ending, has_systemd), release)?)
 }
 
 /// Applies the plan, and reports success only for what was observed.
-fn finish(host: &mut Host, plan: Plan, waiting: &Waiting<'_>, waits: bool, release: &Release) -> Result<Outcome> {
+fn finish(
+    host: &mut Host,
+    plan: Plan,
+    waiting: &Waiting<'_>,
+    (ending, has_systemd): (Ending, bool),
+    release: &Release,
+) -> Result<Outcome> {
+    let waits = ending == Ending::Run && has_systemd;
     let is_empty = plan.is_empty();
     let is_real = host.mode == Mode::Apply;
     if is_empty && waits && is_real {
@@ -144,7 +155,7 @@ fn finish(host: &mut Host, plan: Plan, waiting: &Waiting<'_>, waits: bool, relea
     }
     program::clean(host)?;
     if !waits {
-        if host.root.is_live() && !edge_systemd::is_running(&host.root)? {
+        if ending == Ending::Run {
             host.report.warning("systemd is not running: edgecore is installed, but was not started");
         }
         return Ok(outcome);
@@ -214,7 +225,7 @@ pub(super) fn refuse(host: &Host, install: &Install, release: &Release) -> Resul
 fn certificate(
     host: &mut Host,
     call: &Call<'_>,
-    (token, pair): (Option<ReadToken>, &Pair),
+    (token, pair, lone): (Option<ReadToken>, &Pair, Option<PrivateKey>),
     name: &str,
     now: i64,
 ) -> std::result::Result<(Certificate, Option<Issued>), NotIssued> {
@@ -261,14 +272,17 @@ fn certificate(
     stop_at(host, &findings)?;
     let shown = subject::shown(&subject_of(name, version)?);
     let ca = encode(CERTIFICATE, &served.der).into_bytes();
+    let own = lone.filter(|_| host.mode == Mode::Apply);
+    let is_new = own.is_none();
     if host.mode == Mode::DryRun {
-        let key = Box::new(|| Err(Error::failed("cannot make a private key in a dry run")));
-        return Ok((served, Some(Issued { ca, certificate: Vec::new(), key, subject: shown })));
+        let key: MakeKey = Box::new(|| Err(Error::failed("cannot make a private key in a dry run")));
+        return Ok((served, Some(Issued { ca, certificate: Vec::new(), key: Some(key), subject: shown })));
     }
-    let fetched = certificate::request(cloud, &served, &token, name, version, now)?;
+    let key = own.map_or_else(certificate::new_key, Ok)?;
+    let fetched = certificate::request_with(key, cloud, &served, &token, name, version, now)?;
     let new = fetched.certificate_pem().into_bytes();
-    let key = Box::new(move || fetched.key_pem().map(String::into_bytes));
-    Ok((served, Some(Issued { ca, certificate: new, key, subject: shown })))
+    let make: MakeKey = Box::new(move || fetched.key_pem().map(String::into_bytes));
+    Ok((served, Some(Issued { ca, certificate: new, key: is_new.then_some(make), subject: shown })))
 }
 
 /// What cloudcore says of the node, over TLS that is verified.

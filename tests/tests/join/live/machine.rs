@@ -36,6 +36,8 @@ impl Machine {
         machine
             .sh("mv /usr/local/bin/edgecore /run/edgecore-1.23.1; mv /usr/local/bin/cloudcore /run/cloudcore; rm -rf /etc/kubeedge
                 hostname edge1; printf '127.0.0.1 localhost\\n127.0.1.1 edge1\\n' > /etc/hosts
+                # Where v1 has the memory controller, that of v2 does not list it.
+                echo 'cpu io memory pids' > /run/controllers; mount --bind /run/controllers /sys/fs/cgroup/cgroup.controllers
                 /run/cloudcore make /run/cloud --san 127.0.0.1")
             .expect(0);
         Ok(machine)
