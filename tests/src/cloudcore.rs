@@ -168,11 +168,11 @@ impl Cloudcore {
         Cloudcore { child, scratch, hub, https, tunnel }
     }
 
-    /// The options by which a utility finds it. A port at which nothing listens is a port that is reserved for nobody.
+    /// The options by which a utility finds it; where nothing listens, ports at which nothing does.
     pub fn options(&self) -> Vec<String> {
-        let port = |port: u16| if port == 0 { "1".to_owned() } else { port.to_string() };
-        let pairs = [("--hub-port", self.hub), ("--https-port", self.https), ("--tunnel-port", self.tunnel)];
-        pairs.into_iter().flat_map(|(option, number)| [option.to_owned(), port(number)]).collect()
+        let ports = [("--hub-port", self.hub, 1), ("--https-port", self.https, 2), ("--tunnel-port", self.tunnel, 3)];
+        let shown = |port: u16, unused: u16| if port == 0 { unused } else { port }.to_string();
+        ports.into_iter().flat_map(|(option, port, unused)| [option.to_owned(), shown(port, unused)]).collect()
     }
 
     /// The nodes that the API server has, beside those that are connected.

@@ -15,13 +15,14 @@ fn on_host(text: &str) -> Option<String> {
     let prelude = format!(
         r#"
         hostname edge1
-        echo '127.0.0.1 localhost edge1' > hosts; mount --bind hosts /etc/hosts
-        echo 'hosts: files dns' > nsswitch; mount --bind nsswitch /etc/nsswitch.conf
-        mkdir etc; mount --bind etc /etc/kubeedge 2>/dev/null || {{ mkdir -p upper work; mount -t overlay -o lowerdir=/etc,upperdir=upper,workdir=work overlay /etc; mkdir -p /etc/kubeedge; }}
-        ip link set lo up; ip link add d0 type dummy; ip address add 192.0.2.1/24 dev d0; ip link set d0 up
+        mkdir upper work; mount -t overlay -o lowerdir=/etc,upperdir=upper,workdir=work overlay /etc || exit 98
+        rm -rf /etc/kubeedge; mkdir /etc/kubeedge
+        echo '127.0.0.1 localhost edge1' > /etc/hosts; echo 'hosts: files dns' > /etc/nsswitch.conf
+        ip link set lo up; ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up
+        ip address add 192.0.2.1/24 dev v0; ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:01 dev v0
         CLOUD={double} JOIN={join}
         $CLOUD make pki --san 192.0.2.1
-        serve() {{ $CLOUD serve pki --address 192.0.2.1 "$@" > ports & P=$!; until [ -s ports ]; do sleep 0.05; done; }}
+        serve() {{ $CLOUD serve pki --address 192.0.2.1 "$@" > ports & P=$!; for i in $(seq 100); do [ -s ports ] && break; sleep 0.05; done; }}
         check() {{ $JOIN check --cloudcore 192.0.2.1 --token pki/token "$@" | grep -v -e containerd -e 'hint: ' -e 'container runtime' -e 'memory cgroup'; }}
         serve
         {text}
@@ -39,11 +40,11 @@ fn check_finds_what_keeps_edgecore_from_starting() {
         return;
     }
     let text = r#"
-        echo "== name"; echo '127.0.0.1 localhost' > hosts; check
-        echo "== own"; echo 'hosts: files myhostname' > nsswitch; check
+        echo "== name"; echo '127.0.0.1 localhost' > /etc/hosts; check
+        echo "== own"; echo 'hosts: files myhostname' > /etc/nsswitch.conf; check
         echo "== kubelet"; cp /bin/sleep kubelet; ./kubelet 60 & K=$!; sleep 0.2; check; kill $K; wait $K 2>/dev/null
         echo "== proxy"; cp /bin/sleep kube-proxy; ./kube-proxy 60 & K=$!; sleep 0.2; check --version 1.18.3; check --version 1.23.1; kill $K; wait $K 2>/dev/null
-        echo "== port"; $CLOUD serve pki --ports 0,10350,0 > other & K=$!; until [ -s other ]; do sleep 0.05; done; check; kill $K; wait $K 2>/dev/null
+        echo "== port"; $CLOUD serve pki --ports 0,10350,0 > other & K=$!; for i in $(seq 100); do [ -s other ] && break; sleep 0.05; done; check; kill $K; wait $K 2>/dev/null
         echo "== files"; mkdir -p /etc/kubeedge/edgemesh; check
     "#;
     let Some(said) = on_host(text) else { return };

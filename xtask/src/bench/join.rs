@@ -22,7 +22,8 @@ pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     };
     let only_problems = "test $? -eq 3";
     let loopback = format!("{}; {only_problems}", check("127.0.0.1"));
-    let silent = "ip link add d0 type dummy; ip address add 192.0.2.1/24 dev d0; ip link set d0 up";
+    let silent = "ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up; \
+ip address add 192.0.2.1/24 dev v0; ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:01 dev v0";
     let dead = format!("{silent}; {}; {only_problems}", check("192.0.2.9"));
     let nothing = Program::nothing();
     let mut cases = Vec::new();

@@ -15,11 +15,13 @@ const ACCEPTS_KUBE_PROXY: Minor = Minor::new(19);
 /// edgecore's kubelet, in every version.
 const KUBELET_PORT: u16 = 10350;
 const META_SERVER: &str = "modules.metaManager.metaServer.enable";
+const META_SERVER_ADDRESS: &str = "modules.metaManager.metaServer.server";
 const META_SERVER_PORT: u16 = 10550;
 const EVENT_BUS: &str = "modules.eventBus.enable";
 const MQTT_MODE: &str = "modules.eventBus.mqttMode";
 /// The mode in which edgecore has no MQTT broker of its own.
 const EXTERNAL: &str = "2";
+const INTERNAL_BROKER: &str = "modules.eventBus.mqttServerInternal";
 const INTERNAL_BROKER_PORT: u16 = 1884;
 
 /// The own name must resolve: edgecore waits for that before it does anything, and says so nowhere.
@@ -67,13 +69,18 @@ pub fn processes(facts: &HostFacts) -> Vec<Finding> {
 /// The ports on which edgecore listens with this configuration.
 pub fn needed_ports(config: &Config) -> Vec<(u16, &'static str)> {
     let settings = Settings::new(Kind::EdgeCore, config.version, &config.document);
-    let mut all = vec![(KUBELET_PORT, "edgecore's kubelet, which kubectl logs needs")];
+    // The port of an address, `:10550`, `127.0.0.1:10550` or `tcp://127.0.0.1:1884`.
+    let port_of = |key: &str, usual: u16| {
+        let address = settings.in_force(key).unwrap_or_default();
+        address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(usual)
+    };
+    let mut all = vec![(KUBELET_PORT, "edgecore's kubelet")];
     if settings.is_on(META_SERVER) {
-        all.push((META_SERVER_PORT, "metaServer"));
+        all.push((port_of(META_SERVER_ADDRESS, META_SERVER_PORT), "metaServer"));
     }
     let has_own_broker = settings.in_force(MQTT_MODE).is_some_and(|mode| mode != EXTERNAL);
     if settings.is_on(EVENT_BUS) && has_own_broker {
-        all.push((INTERNAL_BROKER_PORT, "edgecore's MQTT broker"));
+        all.push((port_of(INTERNAL_BROKER, INTERNAL_BROKER_PORT), "edgecore's MQTT broker"));
     }
     all
 }
@@ -91,7 +98,7 @@ pub fn ports(config: &Config, listening: &[Socket], owners: &BTreeMap<u64, Strin
         };
         let Some(other) = taken.by_ref().map(owner).find(|owner| !is_edgecore(owner)) else { continue };
         all.push(
-            Finding::error(format!("port {port}"), format!("{other} listens on it, and {what} needs it"))
+            Finding::error(format!("port {port}"), format!("{other} listens on it, and it is the port of {what}"))
                 .hint(format!("stop that program: ss -ltnp sport = :{port}")),
         );
     }

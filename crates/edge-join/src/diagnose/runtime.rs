@@ -25,10 +25,12 @@ pub fn runtime(facts: &RuntimeFacts, version: Option<Minor>) -> Vec<Finding> {
                 None => "install and start a container runtime: edge-crio install, or edge-pkg install containerd"
                     .to_owned(),
             };
-            return vec![
-                Finding::error(socket, format!("the container runtime does not answer: {}", error.message()))
-                    .hint(hint),
-            ];
+            let why = if error.io_kind() == Some(std::io::ErrorKind::NotFound) {
+                "no container runtime runs here: this socket does not exist".to_owned()
+            } else {
+                format!("the container runtime does not answer: {}", error.message())
+            };
+            return vec![Finding::error(socket, why).hint(hint)];
         }
     };
     let name = format!("{} {}", answer.name, answer.version);

@@ -67,7 +67,9 @@ fn ports_are_those_of_the_configuration() {
     };
     assert_eq!(ports("", 23), [10350]);
     assert_eq!(ports("modules: {metaManager: {metaServer: {enable: true}}}", 23), [10350, 10550]);
+    assert_eq!(ports("modules: {metaManager: {metaServer: {enable: true, server: '127.0.0.1:7'}}}", 23), [10350, 7]);
     assert_eq!(ports("modules: {eventBus: {mqttMode: 0}}", 8), [10350, 1884]);
+    assert_eq!(ports("modules: {eventBus: {mqttMode: 1, mqttServerInternal: 'tcp://127.0.0.1:9'}}", 8), [10350, 9]);
     assert_eq!(ports("modules: {eventBus: {enable: false, mqttMode: 0}}", 8), [10350]);
 }
 
