@@ -90,7 +90,8 @@ fn cluster_reads_a_large_list_item_by_item() {
     assert!(ran.stdout.contains(expected), "{}", ran.stdout);
     assert!(ran.stdout.ends_with("no errors, 1 warning\n"), "{}", ran.stdout);
     // A cut in the middle is never taken for a smaller cluster.
-    check(&[], &text[..text.len() / 2]).expect(1);
+    let ran = check(&[], &text[..text.len() / 2]).expect(4);
+    assert!(ran.stdout.is_empty() && ran.stderr.contains("hint: check that the input is complete"), "{}", ran.stderr);
 }
 
 #[test]
