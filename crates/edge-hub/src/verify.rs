@@ -106,7 +106,7 @@ mod tests {
             // Both CAs have the same subject, so that only the signature tells them apart.
             (made(&other_key, &other, names, &[]), NOW, "OtherCa"),
             (own.clone(), NOW + 400 * times::DAY, "Expired"),
-            (own.clone(), NOW - 1000, "NotYetValid"),
+            (own, NOW - 1000, "NotYetValid"),
             (made(&ca_key, &ca, names, &["clientAuth"]), NOW, "NotForServers"),
             (made(&ca_key, &ca, &[Name::Dns("a.example".into())], &[]), NOW, "WrongName"),
             (made(&ca_key, &ca, &[], &[]), NOW, "WrongName"),
@@ -114,7 +114,7 @@ mod tests {
             assert_eq!(of(&pem, now), Err(want.to_owned()));
         }
         // The CA itself as the certificate of the server.
-        let as_server = verify(&[ca.der.clone()], &ca, &host, NOW);
+        let as_server = verify(std::slice::from_ref(&ca.der), &ca, &host, NOW);
         assert!(matches!(as_server.as_ref().map_err(AsRef::as_ref), Err(Distrust::WrongName { .. })), "{as_server:?}");
         assert!(verify(&[], &ca, &host, NOW).is_err_and(|why| matches!(*why, Distrust::Damaged(_))));
         assert!(verify(&[vec![0; 9]], &ca, &host, NOW).is_err_and(|why| matches!(*why, Distrust::Damaged(_))));
