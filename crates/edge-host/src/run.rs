@@ -151,6 +151,10 @@ fn not_parsed(printed: Printed, error: &clap::Error) -> Exit {
             && may_be_token(value)
         {
             message = message.replace(value.as_str(), STRUCK);
+            // A parser may repeat a part of it.
+            let is_value = kind == ContextKind::InvalidValue;
+            message =
+                message.split_once(": ").filter(|_| is_value).map_or(message.clone(), |(what, _)| what.to_owned());
         }
     }
     let mut usage = Error::usage(message);

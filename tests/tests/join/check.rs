@@ -60,7 +60,7 @@ fn check_names_what_is_wrong_with_a_token_first() {
     let token = ca.token();
     let other = Authority::new("127.0.0.1").unwrap();
     for (text, want) in [
-        (token[..170].to_owned(), "cannot be used: it is cut off"),
+        (token[..160].to_owned(), "cannot be used: it is cut off"),
         (format!("{token}root@edge:~#"), "characters after its signature"),
         (String::new(), "cannot be used: it is empty"),
         ("<html>".to_owned(), "not a token of KubeEdge, but HTML or XML"),
@@ -102,8 +102,8 @@ fn check_names_what_the_certificate_of_the_server_lacks() {
     for (options, want, hint) in [
         (
             &["--san", "10.0.0.5,cloud.example"][..],
-            "its certificate does not name IP:127.0.0.1, but IP:10.0.0.5, DNS:cloud.example",
-            "join by a name that it has (--cloudcore 10.0.0.5), or on the cloud side add 127.0.0.1 to modules.cloudHub.advertiseAddress",
+            "its certificate does not name IP:127.0.0.1, but DNS:cloud.example, IP:10.0.0.5",
+            "join by a name that it has (--cloudcore cloud.example), or on the cloud side add 127.0.0.1 to modules.cloudHub.advertiseAddress",
         ),
         (&["--san", ""], "its certificate does not name IP:127.0.0.1, but no name", "on the cloud side add 127.0.0.1"),
         (&["--days", "-1"], "its certificate expired on", "delete the old certificate"),

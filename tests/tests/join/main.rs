@@ -4,6 +4,7 @@
 
 mod certificate;
 mod check;
+mod hub;
 mod live;
 mod modes;
 mod wrong;
