@@ -124,14 +124,14 @@ impl ServerCertVerifier for Judge {
         match verdict {
             Ok(()) => Ok(ServerCertVerified::assertion()),
             Err(why) => {
-                let cause = match why {
+                let cause = match *why {
                     Distrust::Expired(_) => CertificateError::Expired,
                     Distrust::NotYetValid(_) => CertificateError::NotValidYet,
                     Distrust::WrongName { .. } => CertificateError::NotValidForName,
                     Distrust::Damaged(_) => CertificateError::BadEncoding,
                     _ => CertificateError::UnknownIssuer,
                 };
-                self.seen.distrust.set(why).ok();
+                self.seen.distrust.set(*why).ok();
                 Err(TlsError::InvalidCertificate(cause))
             }
         }

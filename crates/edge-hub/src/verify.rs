@@ -14,30 +14,31 @@ const FOR_SERVERS: &str = "serverAuth";
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub(crate) fn verify(sent: &[Vec<u8>], ca: &Certificate, host: &Name, now: i64) -> Result<(), Distrust> {
-    let read = |der: &Vec<u8>| Certificate::from_der(der).map_err(Distrust::Damaged);
-    let (own, others) = sent.split_first().ok_or_else(|| Distrust::Damaged("it has no certificate".to_owned()))?;
+pub(crate) fn verify(sent: &[Vec<u8>], ca: &Certificate, host: &Name, now: i64) -> Result<(), Box<Distrust>> {
+    let read = |der: &Vec<u8>| Certificate::from_der(der).map_err(|why| Box::new(Distrust::Damaged(why)));
+    let (own, others) =
+        sent.split_first().ok_or_else(|| Box::new(Distrust::Damaged("it has no certificate".to_owned())))?;
     let own = read(own)?;
     // Go ignores what it cannot read only in its own bundle.
     let others = others.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let anchors = std::slice::from_ref(ca);
     let Some(found) = chain::find(&own, &others, anchors, now).filter(|chain| chain.is_checked) else {
-        return Err(Distrust::OtherCa(own));
+        return Err(Box::new(Distrust::OtherCa(own)));
     };
     if now > own.not_after {
-        return Err(Distrust::Expired(own));
+        return Err(Box::new(Distrust::Expired(own)));
     }
     if now < own.not_before {
-        return Err(Distrust::NotYetValid(own));
+        return Err(Box::new(Distrust::NotYetValid(own)));
     }
     if let Some(why) = found.problem(now).map(in_words) {
-        return Err(Distrust::Authority(own, why));
+        return Err(Box::new(Distrust::Authority(own, why)));
     }
     if !own.is_for(FOR_SERVERS) {
-        return Err(Distrust::NotForServers(own));
+        return Err(Box::new(Distrust::NotForServers(own)));
     }
     if !own.is_valid_for(host) {
-        return Err(Distrust::WrongName { host: host.clone(), certificate: own });
+        return Err(Box::new(Distrust::WrongName { host: host.clone(), certificate: own }));
     }
     Ok(())
 }
@@ -105,7 +106,7 @@ mod tests {
             // Both CAs have the same subject, so that only the signature tells them apart.
             (made(&other_key, &other, names, &[]), NOW, "OtherCa"),
             (own.clone(), NOW + 400 * times::DAY, "Expired"),
-            (own.clone(), NOW - 1000, "NotYetValid"),
+            (own, NOW - 1000, "NotYetValid"),
             (made(&ca_key, &ca, names, &["clientAuth"]), NOW, "NotForServers"),
             (made(&ca_key, &ca, &[Name::Dns("a.example".into())], &[]), NOW, "WrongName"),
             (made(&ca_key, &ca, &[], &[]), NOW, "WrongName"),
@@ -113,9 +114,9 @@ mod tests {
             assert_eq!(of(&pem, now), Err(want.to_owned()));
         }
         // The CA itself as the certificate of the server.
-        let as_server = verify(&[ca.der.clone()], &ca, &host, NOW);
-        assert!(matches!(as_server, Err(Distrust::WrongName { .. })), "{as_server:?}");
-        assert!(matches!(verify(&[], &ca, &host, NOW), Err(Distrust::Damaged(_))));
-        assert!(matches!(verify(&[vec![0; 9]], &ca, &host, NOW), Err(Distrust::Damaged(_))));
+        let as_server = verify(std::slice::from_ref(&ca.der), &ca, &host, NOW);
+        assert!(matches!(as_server.as_ref().map_err(AsRef::as_ref), Err(Distrust::WrongName { .. })), "{as_server:?}");
+        assert!(verify(&[], &ca, &host, NOW).is_err_and(|why| matches!(*why, Distrust::Damaged(_))));
+        assert!(verify(&[vec![0; 9]], &ca, &host, NOW).is_err_and(|why| matches!(*why, Distrust::Damaged(_))));
     }
 }

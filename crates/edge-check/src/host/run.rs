@@ -72,7 +72,8 @@ fn one(host: &Host, utility: &Utility, beside: Option<&Path>) -> Result<Result<C
         Ok(command) => command,
         Err(error) => return Ok(Err(Absent::Program(error.message().to_owned()))),
     };
-    let root = (!host.root.is_live()).then(|| host.root.display(Path::new("/")));
+    // Without a slash at its end.
+    let root = (!host.root.is_live()).then(|| host.root.display(Path::new("/")).components().collect::<PathBuf>());
     let root = root.iter().flat_map(|dir| [Path::new("--root"), dir.as_path()]);
     Ok(Ok(command.args(root.map(Path::as_os_str)).args(&check.args).arg("--json")))
 }

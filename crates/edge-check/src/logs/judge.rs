@@ -107,6 +107,7 @@ fn add(request: &Request) -> String {
 mod tests {
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value, reason = "as it is made")]
     #[track_caller]
     fn of(pod: Option<&str>, result: Result<u16, Failure>, outgoing: &Outgoing) -> (String, Vec<String>) {
         let request = Request::new("198.51.100.7:10351", pod).unwrap();

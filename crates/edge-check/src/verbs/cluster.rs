@@ -7,9 +7,8 @@ use edge_objects::source;
 
 use crate::cluster::{Cluster, judge};
 
-/// What to do about input that is too large, or that cannot be read safely.
-const FEWER: &str =
-    "pass the nodes alone, and fewer at a time: kubectl get nodes -l node-role.kubernetes.io/edge -o json";
+/// What to do about input that is too large, also because a List that was cut off cannot be read item by item.
+const FEWER: &str = "check that the input is complete, and pass the nodes alone: kubectl get nodes -o json";
 
 pub(crate) fn run(host: &mut Host, file: &Path, tunnelport: Option<&Path>) -> Result<Outcome> {
     if file == Path::new("-") && tunnelport == Some(file) {
