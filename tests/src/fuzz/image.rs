@@ -2,7 +2,7 @@
 //! unchanged, or is a tar whose checksums are put right first; and whether it is compressed.
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{Seek, Write};
 
 use edge_fetch::image::{Image, is_image};
 use flate2::Compression;
