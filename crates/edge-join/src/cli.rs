@@ -51,7 +51,7 @@ edge-join check --cloudcore cloud.example.com --token /run/token --version 1.23.
 kubectl get secret -n kubeedge tokensecret -o json | ssh edge edge-join apply --cloudcore 192.0.2.1 --token - --version 1.23.1\n  \
 edge-crio settings --kubeedge-version 1.23 | edge-join apply --cloudcore 192.0.2.1 --token /run/token --version 1.23.1 --settings -\n  \
 edge-join apply --cloudcore 192.0.2.1 --token /run/token --version 1.23.1 --offline /media/usb")]
-    Apply(ApplyArgs),
+    Apply(Box<ApplyArgs>),
 
     /// Download edgecore's release archive for a host without a network, and its checksum
     ///

@@ -158,7 +158,7 @@ fn last_cause(log: &str) -> Option<String> {
     let is_error =
         |line: &&str| is_klog(line, &['E', 'F']) || line.starts_with("panic:") || line.contains("level=error");
     let lines = || log.lines().map(str::trim).filter(|line| !line.is_empty());
-    let line = lines().filter(is_error).last().or_else(|| lines().filter(|line| !is_klog(line, &['I'])).last())?;
+    let line = lines().rfind(is_error).or_else(|| lines().rfind(|line| !is_klog(line, &['I'])))?;
     // Without date, process and source.
     let text = if is_klog(line, &['E', 'F']) { line.split_once("] ").map_or(line, |(_, text)| text) } else { line };
     Some(text.chars().take(300).collect())

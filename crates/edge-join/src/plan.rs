@@ -162,7 +162,7 @@ pub fn plan(joined: &Joined<'_>, facts: HostFacts, new: New, ending: Ending) -> 
     let text = unit::edgecore(&config.path.display().to_string());
     let has_unit = unit.file.is_some();
     if !has_unit {
-        let node = Node::File { content: Bytes::Known(text.clone().into_bytes()), mode: 0o644 };
+        let node = Node::File { content: Bytes::Known(text.into_bytes()), mode: 0o644 };
         plan.write(unit::UNIT_FILE, unit_file, node, Inverse::Whole, "the unit of edgecore");
     }
     needs_restart |= config::plan(joined, &config.path, config.found, &mut plan)?;

@@ -179,7 +179,7 @@ fn offline(dir: &Path, given: Option<String>, release: &Release, arch: Arch) -> 
     let is_other = |name: &&str| *name != SUMS_512 && !name.starts_with('.');
     let name = match names.iter().find(|name| **name == archive) {
         Some(name) => *name,
-        None => match names.iter().copied().filter(|name| is_other(&name)).collect::<Vec<_>>().as_slice() {
+        None => match names.iter().copied().filter(is_other).collect::<Vec<_>>().as_slice() {
             [only] => *only,
             other => {
                 let what = if other.is_empty() { "it is empty" } else { "it has several other files" };
