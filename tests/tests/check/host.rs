@@ -1,9 +1,9 @@
 //! `host`: programs that answer, hang, are absent, or print something else.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use edgeutils_tests::pki::shell;
 use edgeutils_tests::tool::{self, Ran, Tool};
 use edgeutils_tests::tree::Tree;
 use serde_json::Value;
@@ -14,11 +14,12 @@ struct Programs(tempfile::TempDir);
 impl Programs {
     fn new(programs: &[(&str, &str)]) -> Programs {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::copy(tool::path("edge-check"), dir.path().join("edge-check")).unwrap();
+        // Another process writes what is run: one that is forked meanwhile by another test would keep it open for writing.
+        let at = dir.path().display();
+        shell(&format!("cp '{}' {at}/edge-check", tool::path("edge-check").display()));
         for (name, script) in programs {
-            let path = dir.path().join(name);
-            std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+            std::fs::write(dir.path().join("script"), format!("#!/bin/sh\n{script}\n")).unwrap();
+            shell(&format!("cp {at}/script {at}/{name} && chmod 755 {at}/{name}"));
         }
         Programs(dir)
     }

@@ -120,7 +120,7 @@ macro_rules! targets {
     };
 }
 
-targets! { archive config_txt conflist containerd_toml daemon_json dpkg_status fstab http_answer image iptables_save journal kubeconfig manifest openpgp pki swap_script token toml unit yaml }
+targets! { archive config_txt conflist containerd_toml daemon_json dpkg_status fstab http_answer image iptables_save journal kubeconfig manifest nodes openpgp pki swap_script token toml unit yaml }
 
 #[test]
 fn target_is_tested_here_and_has_its_program_for_cargo_fuzz() {

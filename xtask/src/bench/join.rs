@@ -69,7 +69,7 @@ fn install(bin: &Path, scratch: &Path) -> Result<Program> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state.to_be_bytes()[0]
     });
-    let program = with_section(flags.into_bytes(), filling);
+    let program = with_section(flags.as_bytes(), filling);
     let archive = dir.join("archive.tar.gz");
     let mut tar = tar::Builder::new(GzEncoder::new(std::fs::File::create(&archive)?, Compression::fast()));
     let mut header = tar::Header::new_gnu();
@@ -90,12 +90,12 @@ fn install(bin: &Path, scratch: &Path) -> Result<Program> {
 }
 
 /// An ELF program for amd64 with a section `.go.buildinfo`, and these bytes behind it.
-fn with_section(content: Vec<u8>, filling: impl Iterator<Item = u8>) -> Vec<u8> {
+fn with_section(content: &[u8], filling: impl Iterator<Item = u8>) -> Vec<u8> {
     const NAMES: &[u8] = b"\0.go.buildinfo\0.shstrtab\0";
     let mut file = standin::AMD64.to_vec();
     file.resize(64, 0);
     let mut headers = vec![0; 64];
-    for (name, bytes) in [(1_u32, content.as_slice()), (15, NAMES)] {
+    for (name, bytes) in [(1_u32, content), (15, NAMES)] {
         let offset = file.len() as u64;
         let mut header = name.to_le_bytes().to_vec();
         header.extend(1_u32.to_le_bytes());

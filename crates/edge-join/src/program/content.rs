@@ -105,7 +105,7 @@ fn of_release(file: &mut File, shown: &str, stop: &dyn Fn() -> Result<()>, to: &
             }
             (Kind::File, Some("version")) if entry.path.iter().count() <= 2 && entry.size <= MAX_VERSION => {
                 let mut text = String::new();
-                // What is not a text is no version.
+                // What is not text is not a version.
                 version = entry.read_to_string(&mut text).ok().map(|_| text.trim().to_owned());
                 Ok(())
             }
