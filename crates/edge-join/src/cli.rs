@@ -103,7 +103,7 @@ pub struct ApplyArgs {
 
     /// Use the token in /etc/edgeutils/join-token, and delete it after the join or its refusal: for the unit that edge-join
     /// apply --root makes
-    #[arg(long, hide = true, conflicts_with_all = ["token", "no_start"])]
+    #[arg(long, conflicts_with_all = ["token", "no_start"])]
     pub first_boot: bool,
 }
 

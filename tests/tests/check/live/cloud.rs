@@ -79,12 +79,8 @@ fn cloud_names_what_is_wrong_with_a_redirect() {
     );
     // One for each cloudcore that has recorded a port.
     let record = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "tunnelport", "namespace": "kubeedge", "annotations": {"tunnelportrecord.kubeedge.io": "{\"ipTunnelPort\":{\"192.0.2.1\":10351,\"192.0.2.2\":10352}}"}}}"#;
-    let with = |rules: &str| {
-        format!(
-            "{api}; {rules}; printf '%s' '{}' > /mnt/record; {CHECK} --tunnelport /mnt/record",
-            record.replace('\\', "\\")
-        )
-    };
+    let with =
+        |rules: &str| format!("{api}; {rules}; printf '%s' '{record}' > /mnt/record; {CHECK} --tunnelport /mnt/record");
     finds(test, &with("redirect; redirect 10352 192.0.2.2:10003"), 0, &[OPEN]);
     finds(test, &with("redirect"), 3, &[OPEN, "redirect of port 10352: error: no rule redirects it"]);
     finds(
