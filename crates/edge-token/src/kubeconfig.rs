@@ -2,6 +2,8 @@
 
 pub mod editor;
 
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use edge_pki::cert::{Certificate, bundle_from_pem};
@@ -22,6 +24,8 @@ pub struct Kubeconfig<'t> {
     /// For edits.
     pub document: Document<'t>,
     value: Value,
+    /// Where the first entry of each name is, for each of [`LISTS`].
+    named: [HashMap<String, usize>; 3],
 }
 
 /// What a context names.
@@ -89,7 +93,17 @@ impl<'t> Kubeconfig<'t> {
                 }
             }
         }
-        Ok(Kubeconfig { document, value })
+        let named = LISTS.map(|(list, _)| {
+            let entries = value.get(list).and_then(Value::as_sequence).map(Vec::as_slice).unwrap_or_default();
+            let mut named = HashMap::new();
+            for (index, entry) in entries.iter().enumerate() {
+                if let Some(name) = entry.get("name").and_then(Value::as_str) {
+                    named.entry(name.to_owned()).or_insert(index);
+                }
+            }
+            named
+        });
+        Ok(Kubeconfig { document, value, named })
     }
 
     fn entries(&self, list: &str) -> &[Value] {
@@ -113,9 +127,9 @@ impl<'t> Kubeconfig<'t> {
 
     /// The entry of a list with this name: its index, and what it contains.
     pub fn entry(&self, list: &str, name: &str) -> Option<(usize, &Value)> {
-        let key = LISTS.iter().find_map(|(other, key)| (*other == list).then_some(*key))?;
-        let is_named = |entry: &Value| entry.get("name").and_then(Value::as_str) == Some(name);
-        let index = self.entries(list).iter().position(is_named)?;
+        let (number, key) =
+            LISTS.iter().enumerate().find_map(|(at, (other, key))| (*other == list).then_some((at, *key)))?;
+        let index = *self.named.get(number)?.get(name)?;
         Some((index, self.entries(list).get(index)?.get(key).unwrap_or(&Value::Null)))
     }
 
