@@ -75,7 +75,6 @@ fn signal_ends_a_call_that_reads_standard_input() {
         &["edge-certgen", "stream", "--ip", "192.0.2.1", "--key", "-"],
         &["edge-certgen", "show", "-"],
         &["edge-check", "cluster"],
-        &["edge-check", "cloud", "--tunnelport", "-"],
         &["edge-token", "read"],
         &["edge-token", "ca-hash", "-"],
     ] {
