@@ -1,4 +1,5 @@
-//! A kill before system calls that change something, every eighth of them, in turn by the process ID: the same command completes the join, an undo restores the state
+//! A kill before system calls that change something, every fortieth of them, in turn by the process ID: each takes twenty
+//! seconds. The same command completes the join, an undo restores the state
 //! before, and no part of the token is left anywhere.
 
 use edgeutils_tests::kill::{CHANGING, cannot_kill};
@@ -52,13 +53,13 @@ fn join_survives_a_kill_before_any_call() {
     let token = machine.systemd.read("/run/cloud/token");
     let parts: Vec<&str> = token.trim().split('.').skip(1).collect();
     let script = format!(
-        "CHANGING={CHANGING}; STRACE='strace -qq -f'; STEP=8; FIRST={}; CALL='{JOIN} --no-start --token /run/cloud/token'; PARTS='{}'\n{KILLS}",
-        std::process::id() % 8,
+        "CHANGING={CHANGING}; STRACE='strace -qq -f'; STEP=40; FIRST={}; CALL='{JOIN} --no-start --token /run/cloud/token'; PARTS='{}'\n{KILLS}",
+        std::process::id() % 40,
         parts.join(" ")
     );
     let ran = machine.sh(&script).expect(0);
     let words: Vec<&str> = ran.stdout.split_whitespace().collect();
     let kills: usize = words[1].parse().unwrap();
-    assert!(kills > 10, "{}", ran.stdout);
+    assert!(kills >= 2, "{}", ran.stdout);
     machine.has_no_token(&[&ran]);
 }
