@@ -2,5 +2,6 @@
 
 mod cloud;
 mod edge;
+mod host;
 mod logs;
 mod world;
