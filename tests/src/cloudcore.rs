@@ -6,12 +6,13 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::standin::go_build;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/go/cloudcore");
 /// What KubeEdge's own build passes for its version.
@@ -30,28 +31,10 @@ pub fn edgecore(arch: &str, version: &str) -> Result<PathBuf, String> {
 }
 
 fn compile(name: &str, package: &str, arch: &str, version: &str) -> Result<PathBuf, String> {
-    let own = std::env::current_exe().map_err(|cause| cause.to_string())?;
-    let dir = own.ancestors().nth(2).ok_or("no target directory")?.join("cloudcore").join(format!("{arch}-{version}"));
-    fs::create_dir_all(&dir).map_err(|cause| cause.to_string())?;
-    let built = dir.join(name);
-    // Go does not rebuild what is up to date. Tests that run at the same time build separate files.
-    static BUILDS: AtomicUsize = AtomicUsize::new(0);
-    let number = BUILDS.fetch_add(1, Ordering::Relaxed);
-    let fresh = dir.join(format!("{name}-{}-{number}", std::process::id()));
-    // Not with -trimpath, which leaves the flags out of the program.
-    let output = Command::new("go")
-        .args(["build", "-buildvcs=false", "-ldflags", &format!("-s -w -X {VERSION}=v{version}"), "-o"])
-        .arg(&fresh)
-        .arg(package)
-        .current_dir(SOURCE)
-        .envs([("GOPROXY", "off"), ("GOTOOLCHAIN", "local"), ("CGO_ENABLED", "0"), ("GOOS", "linux"), ("GOARCH", arch)])
-        .output()
-        .map_err(|cause| format!("cannot run go: {cause}"))?;
-    if !output.status.success() {
-        return Err(format!("cannot build {name}: {}", String::from_utf8_lossy(&output.stderr)));
-    }
-    fs::rename(&fresh, &built).map_err(|cause| cause.to_string())?;
-    Ok(built)
+    // It has no modules but Go's own. Not with -trimpath, which leaves the flags out of the program.
+    let environment = [("GOPROXY", "off"), ("GOTOOLCHAIN", "local")];
+    let variable = format!("{VERSION}=v{version}");
+    go_build(Path::new(SOURCE), "cloudcore", [name, package, arch, version], &variable, &environment)
 }
 
 /// The CA of a cloudcore, the pair of its server, and a token.

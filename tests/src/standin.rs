@@ -34,8 +34,22 @@ pub fn edgecore(arch: &str, version: &str) -> Result<PathBuf, String> {
 }
 
 fn compile(name: &str, package: &str, arch: &str, version: &str) -> Result<PathBuf, String> {
+    // The modules of the CRI come from Go's proxy.
+    let flags = [("GOFLAGS", "-mod=readonly -trimpath")];
+    go_build(Path::new(SOURCE), "standin", [name, package, arch, version], &format!("main.version={version}"), &flags)
+}
+
+/// Builds a Go program below a directory of the target directory, and returns its path. `what` is its name, its package,
+/// the architecture by Go's name, and its version; `variable` is set in it. Errors: why it cannot be built.
+pub(crate) fn go_build(
+    source: &Path,
+    dir: &str,
+    [name, package, arch, version]: [&str; 4],
+    variable: &str,
+    environment: &[(&str, &str)],
+) -> Result<PathBuf, String> {
     let own = std::env::current_exe().map_err(|cause| cause.to_string())?;
-    let dir = own.ancestors().nth(2).ok_or("no target directory")?.join("standin").join(format!("{arch}-{version}"));
+    let dir = own.ancestors().nth(2).ok_or("no target directory")?.join(dir).join(format!("{arch}-{version}"));
     fs::create_dir_all(&dir).map_err(|cause| cause.to_string())?;
     let built = dir.join(name);
     // Go does not rebuild what is up to date. Tests that run at the same time build separate files.
@@ -43,18 +57,16 @@ fn compile(name: &str, package: &str, arch: &str, version: &str) -> Result<PathB
     let number = BUILDS.fetch_add(1, Ordering::Relaxed);
     let fresh = dir.join(format!("{name}-{}-{number}", std::process::id()));
     let output = Command::new("go")
-        .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", &format!("-s -w -X main.version={version}"), "-o"])
+        .args(["build", "-buildvcs=false", "-ldflags", &format!("-s -w -X {variable}"), "-o"])
         .arg(&fresh)
         .arg(package)
-        .current_dir(SOURCE)
-        .env("CGO_ENABLED", "0")
-        .env("GOFLAGS", "-mod=readonly")
-        .env("GOOS", "linux")
-        .env("GOARCH", arch)
+        .current_dir(source)
+        .envs([("CGO_ENABLED", "0"), ("GOOS", "linux"), ("GOARCH", arch)])
+        .envs(environment.iter().copied())
         .output()
         .map_err(|cause| format!("cannot run go: {cause}"))?;
     if !output.status.success() {
-        return Err(format!("cannot build the stand-in: {}", String::from_utf8_lossy(&output.stderr)));
+        return Err(format!("cannot build {name}: {}", String::from_utf8_lossy(&output.stderr)));
     }
     fs::rename(&fresh, &built).map_err(|cause| cause.to_string())?;
     Ok(built)

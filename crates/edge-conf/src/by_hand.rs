@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use edge_host::{Error, Process, ProcessId, Result, Root, processes};
 use edge_kubeedge::Kind;
-use edge_systemd::{Scope, Units, quoted_argument, quoted_path, quoted_variable};
+use edge_systemd::{Scope, Units, quoted_argument, quoted_path, quoted_variable, systemctl};
 
 /// The variables that the unit passes on: those that decide which cluster it connects to, and what edgecore checks. The
 /// others are of the shell that it was started in.
@@ -37,12 +37,18 @@ pub(crate) enum Runs {
 
 /// Finds the processes of a component.
 ///
-/// Errors: exit 4 if several were started by hand, or what started one cannot be read.
+/// Errors: exit 4 if several were started by hand, or a process of this name cannot be read.
 pub(crate) fn find(root: &Root, kind: Kind) -> Result<Runs> {
     let units = Units::read(root, Scope::Now)?;
     let (mut unit, mut by_hand) = (None, Vec::new());
     for process in processes(root)? {
-        let Some(program) = process.executable() else { continue };
+        let Some(program) = process.executable() else {
+            // Of another user's process only the name can be read.
+            if process.name().is_some_and(|name| name == kind.program()) && process.id().is_some() {
+                return Err(unreadable(&process, kind));
+            }
+            continue;
+        };
         if program.file_name().is_none_or(|name| name != kind.program()) {
             continue;
         }
@@ -54,7 +60,7 @@ pub(crate) fn find(root: &Root, kind: Kind) -> Result<Runs> {
             _ if process.id().is_none() => continue,
             _ => return Err(unreadable(&process, kind)),
         }
-        match unit_of(&units, &process, &program)? {
+        match unit_of(&units, &process, kind)? {
             Some(name) => unit = Some(name),
             None => by_hand.extend(read(root, &process, program)),
         }
@@ -74,21 +80,31 @@ pub(crate) fn find(root: &Root, kind: Kind) -> Result<Runs> {
 }
 
 fn unreadable(process: &Process<'_>, kind: Kind) -> Error {
-    let what = format!("cannot read process {} of {}: its namespaces are not readable", process.pid(), kind.program());
+    let what = format!("cannot read process {} ({}): it belongs to another user", process.pid(), kind.program());
     Error::refused(what).hint("run it as root")
 }
 
-/// The unit whose control group the process is in, if that unit runs this program: a session of SSH is in a unit too.
-fn unit_of(units: &Units<'_>, process: &Process<'_>, program: &Path) -> Result<Option<String>> {
+/// The unit that runs a process: the one whose control group it is in, if that is the component's own, if a command of it
+/// names the program, or if the process is its main process. A session of SSH and a job of cron are in a unit too.
+fn unit_of(units: &Units<'_>, process: &Process<'_>, kind: Kind) -> Result<Option<String>> {
     for group in process.cgroups() {
         let Some(name) = group.split('/').rev().find(|part| part.ends_with(SERVICE)) else { continue };
-        let commands = units.settings(&units.find(name)?)?.exec_start();
-        let starts = |word: &String| Path::new(word).file_name() == program.file_name();
-        if commands.iter().any(|command| command.argv.iter().any(starts)) {
+        let unit = units.find(name)?;
+        if !unit.exists() {
+            continue;
+        }
+        let commands = units.settings(&unit)?.exec_start();
+        let words = commands.iter().flat_map(|command| &command.argv).flat_map(|word| word.split_whitespace());
+        let is_named = |word: &str| Path::new(word).file_name().is_some_and(|name| name == kind.program());
+        if name == kind.unit() || words.into_iter().any(is_named) || main_pid(name)? == Some(process.pid()) {
             return Ok(Some(name.to_owned()));
         }
     }
     Ok(None)
+}
+
+fn main_pid(unit: &str) -> Result<Option<u32>> {
+    Ok(systemctl::show(unit, "MainPID")?.get("MainPID").parse().ok())
 }
 
 /// None if it has ended.

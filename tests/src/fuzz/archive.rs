@@ -88,7 +88,7 @@ fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-fn tar(files: &[(&str, &[u8], u32)]) -> Vec<u8> {
+pub(super) fn tar(files: &[(&str, &[u8], u32)]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (path, bytes, mode) in files {
         let mut header = tar::Header::new_gnu();
@@ -99,7 +99,7 @@ fn tar(files: &[(&str, &[u8], u32)]) -> Vec<u8> {
     tar.into_inner().expect("memory")
 }
 
-fn gzipped(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzipped(bytes: &[u8]) -> Vec<u8> {
     let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
     gz.write_all(bytes).expect("memory");
     gz.finish().expect("memory")
@@ -116,7 +116,7 @@ fn file(data: &[u8]) -> Vec<u8> {
 }
 
 /// Puts the checksum right of each block that looks like a header.
-fn with_sums(tar: &[u8]) -> Vec<u8> {
+pub(super) fn with_sums(tar: &[u8]) -> Vec<u8> {
     let mut tar = tar.to_vec();
     for block in tar.chunks_exact_mut(BLOCK) {
         if block[257..].starts_with(b"ustar") {

@@ -21,7 +21,8 @@ pub(crate) fn run(host: &mut Host, options: &Options, kind: Kind) -> Result<Outc
     host.must_be_live("write a unit", "it is for a process of the running system", "run it on the host")?;
     host.prepare_change()?;
     if !is_running(&host.root)? {
-        return Err(Error::failed(format!("cannot write a unit for {program}: this host does not run systemd")));
+        return Err(Error::failed(format!("cannot write a unit for {program}: this host does not run systemd"))
+            .hint(format!("start {program} from the service manager of this host")));
     }
     let mut plan = Plan::new();
     let facts = UnitFacts::read(&host.root, name)?;
@@ -63,7 +64,7 @@ pub(crate) fn run(host: &mut Host, options: &Options, kind: Kind) -> Result<Outc
     facts.enable(&mut plan)?;
     if !plan.is_empty() {
         plan.run(systemctl::reload(), "so that systemd reads the unit");
-        plan.note(format!("an undo removes the unit; {program} then runs on until it ends or the host reboots"));
+        plan.note(format!("an undo removes the unit; {program} keeps running until it ends or the host reboots"));
     }
     if options.restart {
         let id = process.id.clone();
@@ -80,7 +81,9 @@ pub(crate) fn run(host: &mut Host, options: &Options, kind: Kind) -> Result<Outc
             });
         }
         let pid = process.id.pid();
-        host.report.hint(&format!("{pid} runs until it ends; to run it in {name}: edge-conf unit {program} --restart"));
+        host.report.hint(&format!(
+            "process {pid} keeps running; to run {program} in {name} instead: edge-conf unit {program} --restart"
+        ));
     }
     Ok(outcome)
 }

@@ -48,8 +48,9 @@ fn unit_takes_over_a_component_that_was_started_by_hand() {
     conf("unit cloudcore -n").expect(3);
     machine.sh(&format!("test ! -e {UNIT}")).expect(0);
     let ran = conf("unit cloudcore").expect(0);
-    let hint =
-        format!("{by_hand} runs until it ends; to run it in cloudcore.service: edge-conf unit cloudcore --restart");
+    let hint = format!(
+        "process {by_hand} keeps running; to run cloudcore in cloudcore.service instead: edge-conf unit cloudcore --restart"
+    );
     assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
     let text = machine.read(UNIT);
     assert!(text.contains("\nExecStart=/usr/local/bin/cloudcore 1000\n"), "{text}");
@@ -114,6 +115,25 @@ fn unit_that_exists_is_kept_and_several_processes_are_refused() {
         ran.stderr
     );
     assert_eq!(pids(&machine).split(' ').count(), 2);
+
+    // Units that run it through a shell or a script, under any name.
+    machine.sh("kill $(pidof cloudcore); printf '#!/bin/sh\\nexec cloudcore 700\\n' > /usr/local/bin/start; chmod 755 /usr/local/bin/start").expect(0);
+    for command in [
+        "/bin/sh -c 'true; exec /usr/local/bin/cloudcore 700'",
+        "/bin/sh -c 'cloudcore 700; true'",
+        "/usr/local/bin/start",
+    ] {
+        machine.write("/etc/systemd/system/site.service", &format!("[Service]\nExecStart={command}\n"), "644");
+        machine.sh("systemctl daemon-reload; systemctl restart site; for i in $(seq 50); do pidof cloudcore && exit; sleep 0.1; done; exit 1").expect(0);
+        let pid = pids(&machine);
+        assert_eq!(conf("unit cloudcore --restart").expect(0).stdout, "already up to date\n", "{command}");
+        assert_eq!(pids(&machine), pid, "{command}");
+        let other =
+            machine.sh("setpriv --reuid 65534 --clear-groups edge-conf --force-namespace unit cloudcore -n").expect(4);
+        assert!(other.stderr.contains("it belongs to another user"), "{}", other.stderr);
+    }
+    machine.sh("systemctl stop site; rm /etc/systemd/system/site.service; systemctl daemon-reload").expect(0);
+    machine.sh(&format!("{BY_HAND}; {BY_HAND}")).expect(0);
 
     // As after a call that was killed when it had ended the process.
     machine.sh("kill $(pidof cloudcore); sleep 0.5; ! pidof cloudcore").expect(0);
