@@ -377,3 +377,21 @@ fn in_root(tree: &Tree, path: &str) -> String {
     let inner = path.strip_prefix(tree.path()).unwrap_or(path).display().to_string();
     format!("/{}", inner.trim_start_matches('/'))
 }
+
+#[test]
+fn undo_of_a_start_succeeds_where_the_unit_is_gone() {
+    let Some(machine) = boot("undo_of_a_start") else { return };
+    let inverse = edge_systemd::systemctl::start("thing.service").inverse.unwrap();
+    let undo = inverse.iter().map(|word| edge_host::quoted(word)).collect::<Vec<_>>().join(" ");
+    machine.write("/etc/systemd/system/thing.service", "[Service]\nExecStart=/bin/sleep 1000\n", "644");
+    machine.sh("systemctl daemon-reload; systemctl start thing").expect(0);
+    machine.sh(&undo).expect(0);
+    machine
+        .sh("! systemctl is-active --quiet thing; rm /etc/systemd/system/thing.service; systemctl daemon-reload")
+        .expect(0);
+    machine.sh("systemctl stop -- thing.service").expect(5);
+    machine.sh(&undo).expect(0);
+    // Any other failure is one.
+    machine.write("/usr/local/bin/systemctl", "#!/bin/sh\nexit 1\n", "755");
+    machine.sh(&format!("PATH=/usr/local/bin:$PATH; {undo}")).expect(1);
+}
