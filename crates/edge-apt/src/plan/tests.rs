@@ -113,6 +113,8 @@ fn shown(plan: &Plan) -> Vec<String> {
     let object = |action: &edge_host::Action| match &action.kind {
         ActionKind::Run(run) => {
             let inverse = run.inverse.as_ref().map(|argv| format!(" <- {}", argv.join(" "))).unwrap_or_default();
+            // The test of a state stays out of the comparison.
+            let inverse = inverse.replace(&format!("sh -c {UNHOLD} sh"), "unhold");
             format!("{}{inverse}", run.argv.iter().take(3).cloned().collect::<Vec<_>>().join(" "))
         }
         _ => action.path().unwrap().display().to_string(),
@@ -132,7 +134,7 @@ fn files_come_first_then_packages_then_holds() {
             "write /etc/apt/sources.list.d/x.sources",
             "write /etc/apt/preferences.d/x",
             "run apt-get install x-y=2 <- dpkg --remove x-dep x-y",
-            "run apt-mark hold x-y <- apt-mark unhold x-y",
+            "run apt-mark hold x-y <- unhold x-y",
         ]
     );
     assert_eq!(plan.actions[3].details, ["x-dep 1", "x-y 2"]);

@@ -29,8 +29,9 @@ pub(crate) fn run(host: &mut Host, options: &Options, kind: Kind) -> Result<Outc
     // Without an inverse: an undo does not end a cloudcore that the nodes are connected to.
     let start = || Run::new(systemctl::argv(&["start"], name), START_WITHIN);
     let process = match by_hand::find(&host.root, kind)? {
-        // An earlier call was interrupted after it had ended the process.
-        Runs::No if options.restart && facts.file.is_some() && !facts.is_masked => {
+        // An earlier call was interrupted after it had enabled the unit and ended the process. A unit may also run
+        // another program, such as a container, and then it is active.
+        Runs::No if options.restart && facts.is_enabled && !facts.is_masked && !systemctl::is_active(name)? => {
             plan.run(start(), format!("no {program} runs"));
             let outcome = apply(host, plan)?;
             return if is_done(host, outcome) { restart::wait(host, name).map(|()| outcome) } else { Ok(outcome) };

@@ -139,6 +139,13 @@ fn unit_that_exists_is_kept_and_several_processes_are_refused() {
     machine.sh("kill $(pidof cloudcore); sleep 0.5; ! pidof cloudcore").expect(0);
     assert!(conf("unit cloudcore --restart").expect(0).stdout.contains("started cloudcore.service: it is active\n"));
     assert_eq!(conf("unit cloudcore --restart").expect(0).stdout, "already up to date\n");
+    // A unit that the administrator has stopped and disabled stays so; one that runs it as a container is active.
+    machine.sh("systemctl disable --now cloudcore").expect(0);
+    assert_eq!(conf("unit cloudcore --restart").expect(0).stdout, "already up to date\n");
+    assert_eq!(pids(&machine), "");
+    machine.write(UNIT, &own.replace("/usr/local/bin/cloudcore 500", "/bin/sleep 900"), "644");
+    machine.sh("systemctl daemon-reload; systemctl enable --now cloudcore").expect(0);
+    assert_eq!(conf("unit cloudcore --restart").expect(0).stdout, "already up to date\n");
     machine
         .sh("systemctl stop cloudcore; ln -sf /dev/null /etc/systemd/system/cloudcore.service; systemctl daemon-reload")
         .expect(0);
