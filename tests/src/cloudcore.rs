@@ -21,7 +21,12 @@ const VERSION: &str = "github.com/kubeedge/kubeedge/pkg/version.gitVersion";
 /// The program of the double; none where Go is not there.
 pub fn program() -> Option<PathBuf> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
-    BUILT.get_or_init(|| compile("cloudcore", ".", "amd64", "0.0.0").ok()).clone()
+    BUILT.get_or_init(|| program_for("amd64").ok()).clone()
+}
+
+/// The program of the double for an architecture, by Go's name. Errors: why it cannot be built on this machine.
+pub fn program_for(arch: &str) -> Result<PathBuf, String> {
+    compile("cloudcore", ".", arch, "0.0.0")
 }
 
 /// Builds the stand-in for edgecore for an architecture, by Go's name, with a version such as `1.23.1` that is found in it

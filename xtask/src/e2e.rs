@@ -15,6 +15,7 @@ mod edge_node;
 mod golden_image;
 mod guest;
 mod image;
+mod joined;
 mod look;
 mod machine;
 mod node;
@@ -74,7 +75,7 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Suite {
-    /// From a bare image to a prepared edge node and back
+    /// From a bare image to a prepared edge node, a join and a reset, and back
     EdgeNode,
     /// Pods, networks, virtual services and a dead file server; a reset, also one that power cuts interrupt; undo and purge
     Reset,

@@ -15,10 +15,10 @@ const LIMIT: u64 = 2 << 20;
 /// Higher limits for binaries that link cryptography, TLS, gRPC or netlink: name and limit.
 const LIMITS: &[(&str, u64)] = &[
     ("edge-certgen", 3 << 20),
-    ("edge-check", 4 << 20),
+    ("edge-check", 3 << 20),
     ("edge-cni", 3 << 20),
     ("edge-crio", 4 << 20),
-    ("edge-join", 5 << 20),
+    ("edge-join", 4 << 20),
     ("edge-pkg", 4 << 20),
     ("edge-reset", 4 << 20),
     ("edge-token", 3 << 20),

@@ -41,6 +41,12 @@ pub(super) const RESET_TRASH: &[Allowed] = &[
     allowed("file", "var/lib/.edgeutils-trash-*", "databases, pods, leases"),
 ];
 
+/// After a join and edge-reset, compared with the prepared node.
+pub(super) const JOIN_RESET: &[Allowed] = &[
+    allowed("file", "etc/kubeedge*", "the reset removes the configuration that was there before the join, too"),
+    allowed("file", "var/lib/edgeutils*", "the journal remembers what was done"),
+];
+
 /// What a runtime and a file server change by themselves, and modules, which stay loaded, with their settings.
 pub(super) const RESET_VOLATILE: &[Allowed] = &[
     // At each boot.

@@ -1,4 +1,5 @@
-//! Suite edge-node: from a bare image by the user-data of scripts/cloud-init alone to a prepared node, and back.
+//! Suite edge-node: from a bare image by the user-data of scripts/cloud-init alone to a prepared node and a
+//! joined one, and back.
 
 use anyhow::{Context, Result, bail};
 use base64::Engine;
@@ -9,7 +10,7 @@ use super::allowed::{LEFT, VOLATILE};
 use super::guest::{Guest, QUICK};
 use super::look::{Look, same};
 use super::repository::Repository;
-use super::{Place, Prepared, node, seed};
+use super::{Place, Prepared, joined, node, seed};
 use crate::workspace::{read, write};
 
 /// The redirect of a cluster with the API server on this host.
@@ -25,6 +26,7 @@ pub(super) fn prepare(place: &Place<'_>) -> Result<Prepared> {
     let repository = Repository::make(place)?;
     let mut files = Vec::from(seed::files("bare", seed::NOTHING));
     files.push(node::joined()?);
+    files.extend(joined::files(place)?);
     files.extend(repository.stick(place)?);
     let user_data = user_data(place, &repository)?;
     Ok(Prepared { files, story: Box::new(move |guest| story(guest, &user_data)) })
@@ -61,6 +63,8 @@ fn story(guest: &mut Guest<'_>, user_data: &str) -> Result<()> {
     guest.run(SCRIPT).context("resuming after a hard reset")?;
     is_prepared(guest).context("after the hard reset and the resumed command")?;
     guest.report("reset in the middle, and the same command resumed");
+
+    joined::story(guest).context("the join")?;
 
     guest.run(node::UNDO)?;
     guest.run("apt-get -q -y purge edgeutils").context("the purge of the package")?;

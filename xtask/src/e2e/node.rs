@@ -21,8 +21,8 @@ pub(super) const ALREADY: &str = "already up to date";
 /// The KubeEdge release whose defaults keadm join has written.
 const RELEASE: &str = "1.21";
 const CONFIGURATION: &str = "/etc/kubeedge/config/edgecore.yaml";
-/// A documentation address: nothing is ever sent there.
-const CLOUDCORE: &str = "192.0.2.7";
+/// A documentation address: nothing is ever sent there but to a double on the machine itself.
+pub(super) const CLOUDCORE: &str = "192.0.2.7";
 const PACKAGE: &str = "/opt/edgeutils.deb";
 
 /// Files of a machine that installs the package, and boots without cloud-init.
