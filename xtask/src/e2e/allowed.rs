@@ -44,6 +44,9 @@ pub(super) const RESET_TRASH: &[Allowed] = &[
 /// After a join and edge-reset, compared with the prepared node.
 pub(super) const JOIN_RESET: &[Allowed] = &[
     allowed("file", "etc/kubeedge*", "the reset removes the configuration that was there before the join, too"),
+    allowed("file", "etc/.edgeutils-trash-*", "/etc/kubeedge, until edge-reset purge"),
+    allowed("file", "etc/systemd/system/.edgeutils-trash-*", "edgecore.service, as above"),
+    allowed("file", "usr/local/bin/.edgeutils-trash-*", "edgecore, as above"),
     allowed("file", "var/lib/edgeutils*", "the journal remembers what was done"),
 ];
 
