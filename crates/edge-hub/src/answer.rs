@@ -59,7 +59,7 @@ impl Answer {
 pub(crate) enum Cause {
     Io(io::Error),
     NotHttp,
-    TooLarge(usize),
+    TooLarge { limit: usize, status: u16 },
 }
 
 impl From<io::Error> for Cause {
@@ -73,17 +73,18 @@ impl Cause {
         match self {
             Cause::Io(cause) => Failure::of_io(&cause, stage),
             Cause::NotHttp => Failure::NotHttp,
-            Cause::TooLarge(limit) => Failure::TooLarge(limit),
+            Cause::TooLarge { limit, status } => Failure::TooLarge { limit, status },
         }
     }
 }
 
 /// Reads one answer.
 pub(crate) fn read(from: &mut dyn Read, limit: usize) -> Result<Answer, Cause> {
-    let mut input = Input { from, bytes: Vec::new(), at: 0 };
+    let mut input = Input { from, bytes: Vec::new(), at: 0, status: 0 };
     let mut answer = loop {
         let answer = head(&mut input)?;
         // 100 Continue and the like come before the answer itself.
+        input.status = answer.status;
         if !(100..200).contains(&answer.status) {
             break answer;
         }
@@ -96,7 +97,7 @@ pub(crate) fn read(from: &mut dyn Read, limit: usize) -> Result<Answer, Cause> {
     answer.body = match length {
         _ if [204, 304].contains(&answer.status) => Vec::new(),
         _ if is_chunked => chunked(&mut input, limit)?,
-        Some(length) if length > limit => return Err(Cause::TooLarge(limit)),
+        Some(length) if length > limit => return Err(input.too_large(limit)),
         Some(length) => input.exactly(length)?,
         None => input.rest(limit)?,
     };
@@ -150,7 +151,7 @@ fn chunked(input: &mut Input<'_>, limit: usize) -> Result<Vec<u8>, Cause> {
             return Ok(body);
         }
         if size > limit - body.len() {
-            return Err(Cause::TooLarge(limit));
+            return Err(input.too_large(limit));
         }
         body.extend(input.exactly(size)?);
         if !input.line()?.is_empty() {
@@ -164,9 +165,15 @@ struct Input<'r> {
     from: &'r mut dyn Read,
     bytes: Vec<u8>,
     at: usize,
+    /// Of the answer that is read.
+    status: u16,
 }
 
 impl Input<'_> {
+    fn too_large(&self, limit: usize) -> Cause {
+        Cause::TooLarge { limit, status: self.status }
+    }
+
     /// Reads another piece; 0 at the end.
     fn more(&mut self) -> io::Result<usize> {
         self.bytes.drain(..self.at);
@@ -196,7 +203,7 @@ impl Input<'_> {
                 return Ok(self.bytes.split_off(self.at));
             }
         }
-        Err(Cause::TooLarge(limit))
+        Err(self.too_large(limit))
     }
 
     /// A line of the chunked coding, without its end.

@@ -54,8 +54,13 @@ pub enum Failure {
     CertificateRefused(&'static str),
     /// The answer is not HTTP.
     NotHttp,
-    /// The answer is larger than this many bytes.
-    TooLarge(usize),
+    /// The answer is larger than the limit; its status was read.
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+        /// The status of the answer.
+        status: u16,
+    },
 }
 
 /// Why a server is not accepted.
@@ -187,7 +192,7 @@ impl fmt::Display for Failure {
             Failure::CertificateRequired => f.write_str("the server requires a client certificate"),
             Failure::CertificateRefused(why) => write!(f, "the server refuses the client certificate: {why}"),
             Failure::NotHttp => f.write_str("the answer is not HTTP"),
-            Failure::TooLarge(limit) => write!(f, "the answer is larger than {limit} bytes"),
+            Failure::TooLarge { limit, .. } => write!(f, "the answer is larger than {limit} bytes"),
         }
     }
 }
