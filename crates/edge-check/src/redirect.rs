@@ -15,17 +15,21 @@ impl Rules {
         Rules(Firewall::read_any(&host.root, &outgoing_scope()).map_err(|error| error.message().to_owned()))
     }
 
-    /// Where connections to this port go, to an address of this family.
-    pub(crate) fn of(&self, like: IpAddr, port: u16) -> Outgoing {
-        let family = if like.is_ipv4() { Family::V4 } else { Family::V6 };
+    /// Where connections to this port of other hosts go; to this address alone, if it is given.
+    pub(crate) fn of(&self, family: Family, port: u16, address: Option<IpAddr>) -> Outgoing {
         match &self.0 {
             Err(why) => Outgoing::Unknown(why.clone()),
             Ok(firewall) => match firewall.views() {
                 Err(error) => Outgoing::Unknown(error.message().to_owned()),
-                Ok(views) => outgoing(&views, family, port),
+                Ok(views) => outgoing(&views, family, port, address),
             },
         }
     }
+}
+
+/// The family of an address.
+pub(crate) fn family(ip: IpAddr) -> Family {
+    if ip.is_ipv4() { Family::V4 } else { Family::V6 }
 }
 
 /// The address that a rule redirects to. Without an address of its own the port alone is changed.

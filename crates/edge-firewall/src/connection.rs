@@ -1,6 +1,7 @@
 //! The conditions of a rule, as far as they decide about new TCP connections to a port of another host.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use crate::save::Rule;
@@ -37,6 +38,8 @@ pub(crate) struct Conditions<'r> {
     others: Applies,
     /// Lists of ports, all of which must match; with `true` those that are not listed match.
     ports: Vec<(bool, Vec<RangeInclusive<u16>>)>,
+    /// Prefixes of the address that is connected to, all of which must match; with `true` those outside match.
+    destinations: Vec<(bool, IpAddr, u8)>,
     pub(crate) target: Target<'r>,
 }
 
@@ -92,8 +95,13 @@ const OUTPUT: &str = "OUTPUT";
 impl<'r> Conditions<'r> {
     /// Parses a rule that is reached from this chain of the kernel.
     pub(crate) fn of(rule: &Rule<'r>, base: &str) -> Conditions<'r> {
-        let mut found =
-            Conditions { rule: *rule, others: Applies::Fully, ports: Vec::new(), target: Target::Continues };
+        let mut found = Conditions {
+            rule: *rule,
+            others: Applies::Fully,
+            ports: Vec::new(),
+            destinations: Vec::new(),
+            target: Target::Continues,
+        };
         let mut words = words(rule.text).peekable();
         let mut negated = false;
         while let Some(word) = words.next() {
@@ -140,21 +148,36 @@ impl<'r> Conditions<'r> {
             "--ctstate" | "--state" => known(listed(&["NEW"])),
             "-d" | "-s" if ANYWHERE.contains(&value) => known(true),
             // From and to this host itself.
-            "-d" => loopback(value.starts_with("127.") || value.starts_with("::1"), negated),
-            "-s" => loopback(value.starts_with("127.") || value.starts_with("::1"), negated),
+            "-d" if !is_loopback(value) => match prefix(value) {
+                Some((ip, length)) => {
+                    self.destinations.push((negated, ip, length));
+                    Applies::Fully
+                }
+                None => Applies::Partly,
+            },
+            "-d" => loopback(is_loopback(value), negated),
+            "-s" => loopback(is_loopback(value), negated),
             "-o" | "-i" => loopback(value == "lo", negated),
             _ => Applies::Partly,
         };
         self.others = self.others.min(applies);
     }
 
-    /// How many of the connections to this port it applies to; without a port to any.
-    pub(crate) fn applies(&self, port: Option<u16>) -> Applies {
-        let Some(port) = port else { return self.others };
+    /// How many of the connections to this port it applies to; without a port to any. Of an address that is not given a
+    /// rule for some addresses applies to a part.
+    pub(crate) fn applies(&self, port: Option<u16>, address: Option<IpAddr>) -> Applies {
+        let others = self.destinations.iter().fold(self.others, |others, (negated, ip, length)| {
+            others.min(match address {
+                None => Applies::Partly,
+                Some(address) if is_within(address, *ip, *length) != *negated => Applies::Fully,
+                Some(_) => Applies::Never,
+            })
+        });
+        let Some(port) = port else { return others };
         let matches = |(negated, list): &(bool, Vec<RangeInclusive<u16>>)| {
             list.iter().any(|range| range.contains(&port)) != *negated
         };
-        if self.ports.iter().all(matches) { self.others } else { Applies::Never }
+        if self.ports.iter().all(matches) { others } else { Applies::Never }
     }
 
     /// Whether it has a condition about the port.
@@ -176,6 +199,29 @@ impl<'r> Conditions<'r> {
 #[expect(clippy::ptr_arg, reason = "it is given to next_if")]
 fn is_value(word: &Cow<'_, str>) -> bool {
     !word.starts_with('-') && word != "!"
+}
+
+fn is_loopback(address: &str) -> bool {
+    address.starts_with("127.") || address.starts_with("::1")
+}
+
+/// `10.0.0.0/8`, `198.51.100.7`; none with a mask that is not a prefix.
+fn prefix(text: &str) -> Option<(IpAddr, u8)> {
+    let (ip, length) = text.split_once('/').map_or((text, None), |(ip, length)| (ip, Some(length)));
+    let ip: IpAddr = ip.parse().ok()?;
+    let longest = if ip.is_ipv4() { 32 } else { 128 };
+    let length = length.map_or(Some(longest), |length| length.parse().ok())?;
+    (length <= longest).then_some((ip, length))
+}
+
+fn is_within(address: IpAddr, ip: IpAddr, length: u8) -> bool {
+    let bits = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => (u128::from(ip.to_bits()) << 96, 32),
+        IpAddr::V6(ip) => (ip.to_bits(), 128),
+    };
+    let ((own, longest), (other, of)) = (bits(address), bits(ip));
+    let differs = own ^ other;
+    longest == of && (length == 0 || differs >> (128 - u32::from(length)) == 0)
 }
 
 fn loopback(is_loopback: bool, negated: bool) -> Applies {
@@ -228,7 +274,7 @@ mod tests {
     use super::*;
 
     fn applies(text: &str, base: &str) -> Applies {
-        Conditions::of(&Rule { counters: None, chain: base, text }, base).applies(Some(10351))
+        Conditions::of(&Rule { counters: None, chain: base, text }, base).applies(Some(10351), None)
     }
 
     #[test]
@@ -284,6 +330,28 @@ mod tests {
             ("-p tcp -m tcp --sport 7", Partly, Partly),
         ] {
             assert_eq!((applies(text, "OUTPUT"), applies(text, "PREROUTING")), (output, prerouting), "{text}");
+        }
+    }
+
+    #[test]
+    fn destination_is_decided_for_an_address() {
+        use Applies::{Fully, Never, Partly};
+        let of = |text: &str, address: &str| {
+            let rule = Rule { counters: None, chain: "OUTPUT", text };
+            Conditions::of(&rule, "OUTPUT").applies(Some(10351), Some(address.parse().unwrap()))
+        };
+        for (text, address, want) in [
+            ("-d 198.51.100.0/24", "198.51.100.7", Fully),
+            ("-d 198.51.100.0/24", "198.51.101.7", Never),
+            ("! -d 198.51.100.0/24", "198.51.100.7", Never),
+            ("! -d 198.51.100.0/24", "198.51.101.7", Fully),
+            ("-d 198.51.100.7/32", "198.51.100.7", Fully),
+            ("-d 198.51.100.7/32 -o eth0", "198.51.100.7", Partly),
+            ("-d 198.51.100.0/255.0.255.0", "198.51.100.7", Partly),
+            ("-d 2001:db8::/32", "2001:db8:1::1", Fully),
+            ("-d 2001:db8::/32", "2001:db9::1", Never),
+        ] {
+            assert_eq!(of(text, address), want, "{text} {address}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Finds the rule that decides about new TCP connections to a port of another host.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use crate::connection::{Applies, Conditions, Target};
@@ -79,6 +80,7 @@ enum Flow {
 
 struct Walk<'p, 't, K> {
     port: u16,
+    address: Option<IpAddr>,
     known: K,
     steps: usize,
     path: &'p Path<'t>,
@@ -134,7 +136,8 @@ impl<'t> Path<'t> {
         let redirecting = |conditions: &Conditions<'t>| {
             let Target::Dnat(_) = &conditions.target else { return None };
             let ports = conditions.named_ports();
-            let is_ever = |range: &RangeInclusive<u16>| conditions.applies(Some(*range.start())) != Applies::Never;
+            let is_ever =
+                |range: &RangeInclusive<u16>| conditions.applies(Some(*range.start()), None) != Applies::Never;
             let ports: Vec<_> = ports.into_iter().filter(is_ever).collect();
             let rule = *conditions.rule();
             (!ports.is_empty()).then(|| Redirecting { rule, to: destination(&rule), ports })
@@ -144,7 +147,12 @@ impl<'t> Path<'t> {
 
     /// The rule that decides about connections to this port.
     pub fn decide(&self, port: u16, known: impl Fn(&Rule<'t>) -> Known) -> Decision<'t> {
-        let mut walk = Walk { port, known, steps: 0, path: self, decision: Decision::default() };
+        self.decide_for(port, None, known)
+    }
+
+    /// The rule that decides about connections to this port of this address, if it is given.
+    pub fn decide_for(&self, port: u16, address: Option<IpAddr>, known: impl Fn(&Rule<'t>) -> Known) -> Decision<'t> {
+        let mut walk = Walk { port, address, known, steps: 0, path: self, decision: Decision::default() };
         walk.chain(self.base, false, false, 0);
         walk.decision
     }
@@ -161,13 +169,13 @@ impl<'t> Conditions<'t> {
 
     /// The chain to read before it is known what it does.
     pub(crate) fn follows(&self, except: &[Name]) -> Option<&str> {
-        let applies = self.applies(None);
+        let applies = self.applies(None, None);
         self.chain(except).filter(|_| applies != Applies::Never)
     }
 
     /// Whether it is for this part of the connections only by conditions that are not about the port.
     pub(crate) fn is_by_others(&self) -> bool {
-        self.applies(None) == Applies::Partly && !self.names_port()
+        self.applies(None, None) == Applies::Partly && !self.names_port()
     }
 }
 
@@ -183,7 +191,7 @@ impl<'t, K: Fn(&Rule<'t>) -> Known> Walk<'_, 't, K> {
                 Known::Decides if !is_part => return Flow::Decided,
                 Known::Decides | Known::Nothing => {}
             }
-            let is_part = match conditions.applies(Some(self.port)) {
+            let is_part = match conditions.applies(Some(self.port), self.address) {
                 Applies::Never => continue,
                 Applies::Partly => true,
                 Applies::Fully => is_part,

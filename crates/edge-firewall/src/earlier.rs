@@ -41,7 +41,7 @@ impl Earlier {
         for text in &self.rules {
             let rule = Rule { counters: None, chain: self.base, text };
             let conditions = Conditions::of(&rule, self.base);
-            let applies = conditions.applies(Some(port));
+            let applies = conditions.applies(Some(port), None);
             let takes = match &conditions.target {
                 _ if applies == Applies::Never => continue,
                 Target::Continues => continue,

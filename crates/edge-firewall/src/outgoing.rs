@@ -1,5 +1,6 @@
 //! Where connections that programs of this host make to a port of other hosts go: for a reader that owns no rules.
 
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use crate::backend::Family;
@@ -7,6 +8,7 @@ use crate::decision::{Chains, Deciding, Known, Path, Verdict};
 use crate::host::View;
 use crate::owner::Name;
 use crate::scope::Scope;
+use crate::taken::{few, shown, taken};
 
 const TABLE: &str = "nat";
 /// The chain of the kernel for connections of this host.
@@ -45,26 +47,39 @@ pub fn outgoing_scope() -> Scope {
     }
 }
 
-/// What becomes of connections of this host to this port of other hosts, by the rules of both backends.
-pub fn outgoing(views: &[View<'_>], family: Family, port: u16) -> Outgoing {
+/// What becomes of connections of this host to this port of other hosts, by the rules of both backends; of this address
+/// alone, if it is given.
+///
+/// If some of the connections are taken by a rule before the one that decides, it cannot be told.
+pub fn outgoing(views: &[View<'_>], family: Family, port: u16, address: Option<IpAddr>) -> Outgoing {
     let mut found = Outgoing::Direct;
     for view in views.iter().filter(|view| view.seen.family == family) {
         if let Some(error) = &view.seen.unreadable {
             return Outgoing::Unknown(error.message().to_owned());
         }
         let chains = Chains::of(view.save.table(TABLE));
-        let decision = Path::of(&chains, OUTPUT, &BY_ADDRESS).decide(port, |_| Known::Nothing);
-        let shown = |by: &Deciding<'_>| format!("-A {} {}", by.rule.chain, by.rule.text).trim_end().to_owned();
-        let own = match (&decision.by, decision.partly.first()) {
-            (Some(by), _) => match by.verdict {
-                Verdict::Dnat(to) => Outgoing::Redirected(to.to_owned()),
-                Verdict::Other => Outgoing::Taken(shown(by)),
-                Verdict::Unknown => Outgoing::Unknown(format!("the chain of {} cannot be read", shown(by))),
-            },
-            (None, Some(part)) => Outgoing::Unknown(format!("{} is for a part of the connections", shown(part))),
-            (None, None) => Outgoing::Direct,
+        let decision = Path::of(&chains, OUTPUT, &BY_ADDRESS).decide_for(port, address, |_| Known::Nothing);
+        let by = decision.by.as_ref();
+        let of_rule = |by: &Deciding<'_>| shown(by.rule.chain, by.rule.text);
+        let (own, to) = match by.map(|by| by.verdict) {
+            Some(Verdict::Dnat(to)) => (Outgoing::Redirected(to.to_owned()), to),
+            Some(Verdict::Other) => (Outgoing::Taken(by.map(of_rule).unwrap_or_default()), ""),
+            Some(Verdict::Unknown) => {
+                let rule = by.map(of_rule).unwrap_or_default();
+                (Outgoing::Unknown(format!("the chain of {rule} cannot be read")), "")
+            }
+            None => (Outgoing::Direct, ""),
         };
-        let to = if let Outgoing::Redirected(to) = &own { to.as_str() } else { "" };
+        let before = few(taken(&decision, to));
+        if !before.is_empty() {
+            let rest = match &own {
+                Outgoing::Direct => "no rule is for the others".to_owned(),
+                Outgoing::Redirected(to) => format!("the others are redirected to {to}"),
+                Outgoing::Taken(rule) => format!("{rule} decides about the others"),
+                Outgoing::Unknown(why) => why.clone(),
+            };
+            return Outgoing::Unknown(format!("{} is for a part of the connections; {rest}", before.join(", ")));
+        }
         if let Some(chain) = view.seen.earlier.iter().find(|chain| chain.base == OUTPUT && chain.may_take(port, to)) {
             return Outgoing::Unknown(format!(
                 "chain {} of nft comes first, and may redirect them elsewhere",
@@ -100,8 +115,8 @@ mod tests {
         let seen = vec![seen(Backend::Nft, nft), seen(Backend::Legacy, legacy)];
         let firewall = Firewall::of(seen, Some(Backend::Nft));
         let views = firewall.views().unwrap();
-        assert_eq!(outgoing(&views, Family::V6, 10351), Outgoing::Direct);
-        outgoing(&views, Family::V4, 10351)
+        assert_eq!(outgoing(&views, Family::V6, 10351, None), Outgoing::Direct);
+        outgoing(&views, Family::V4, 10351, None)
     }
 
     #[test]
@@ -121,5 +136,22 @@ mod tests {
         assert_eq!(of(&format!("{other}\n"), ""), Outgoing::Taken(other.to_owned()));
         let part = of("-A OUTPUT -d 198.51.100.0/24 -p tcp -m tcp --dport 10351 -j ACCEPT\n", "");
         assert!(matches!(part, Outgoing::Unknown(_)), "{part:?}");
+    }
+
+    #[test]
+    fn rule_for_a_part_before_the_one_that_decides_is_reported() {
+        let part = "-A OUTPUT -d 198.51.100.0/24 -p tcp -m tcp --dport 10351 -j ACCEPT";
+        let rules = format!("{part}\n-A OUTPUT -p tcp -m tcp --dport 10351 -j DNAT --to-destination 192.0.2.1:10003\n");
+        let Outgoing::Unknown(why) = of(&rules, "") else { panic!("{:?}", of(&rules, "")) };
+        assert!(why.contains(part) && why.contains("the others are redirected to 192.0.2.1:10003"), "{why}");
+        // For one address it is known.
+        let firewall = Firewall::of(vec![seen(Backend::Nft, &rules)], Some(Backend::Nft));
+        let views = firewall.views().unwrap();
+        let to = |address: &str| outgoing(&views, Family::V4, 10351, Some(address.parse().unwrap()));
+        assert_eq!(to("198.51.100.7"), Outgoing::Taken(part.to_owned()));
+        assert_eq!(to("198.51.101.7"), Outgoing::Redirected("192.0.2.1:10003".to_owned()));
+        // One that redirects to the same address changes nothing.
+        let same = rules.replace("-j ACCEPT", "-j DNAT --to-destination 192.0.2.1:10003");
+        assert_eq!(of(&same, ""), Outgoing::Redirected("192.0.2.1:10003".to_owned()));
     }
 }

@@ -1,17 +1,12 @@
 //! Whether connections really get to a redirect, or another rule decides about them.
 
-use std::collections::HashSet;
-
 use edge_firewall::{
-    Backend, Chains, Deciding, Decision, Earlier, Family, Known, Path, Rule, Verdict, View, by_address,
+    Backend, Chains, Deciding, Earlier, Family, Known, Path, Rule, Verdict, View, by_address, few, shown, taken,
 };
 
 use crate::redirect::Redirect;
 use crate::request::Traffic;
 use crate::rules::{CHAIN, OUTPUT, PREROUTING, TABLE};
-
-/// How many rules that take a part of the connections are shown.
-const MOST_SHOWN: usize = 4;
 
 /// The rules of a table that connections pass.
 pub(crate) struct Routes<'v> {
@@ -55,10 +50,6 @@ impl ByRule {
         let program = format!("{}-{}", self.family.program(), self.backend);
         format!("{program} -t {TABLE} -D {} {}", self.chain, self.rule)
     }
-}
-
-pub(crate) fn shown(chain: &str, rule: &str) -> String {
-    format!("-A {chain} {rule}").trim_end().to_owned()
 }
 
 /// The routes of all tables that were read.
@@ -136,36 +127,5 @@ pub(crate) fn effect(
         Some(by) => Effect::Unknown(format!("{} in backend {} may come first", by.shown(), by.backend)),
         None if is_decided => earlier().map_or_else(|| Effect::Active(few(partly)), Effect::Unknown),
         None => Effect::Inactive,
-    }
-}
-
-/// The rules that take a part of the connections before the one that decides, other than to this address.
-pub(crate) fn taken(decision: &Decision<'_>, to: &str) -> Vec<String> {
-    let others = decision.partly.iter().filter(|other| other.verdict != Verdict::Dnat(to));
-    others.map(|other| shown(other.rule.chain, other.rule.text)).collect()
-}
-
-/// The first of these rules, each once, and the number of the others.
-pub(crate) fn few(rules: Vec<String>) -> Vec<String> {
-    let mut seen = HashSet::new();
-    let mut few: Vec<String> = rules.into_iter().filter(|rule| seen.insert(rule.clone())).collect();
-    let more = few.len().saturating_sub(MOST_SHOWN);
-    if more > 1 {
-        few.truncate(MOST_SHOWN);
-        few.push(format!("{more} more rules"));
-    }
-    few
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn few_of_many_rules_are_shown() {
-        let of = |count: usize| few((0..count).flat_map(|number| [number.to_string(), number.to_string()]).collect());
-        assert_eq!(of(2), ["0", "1"]);
-        assert_eq!(of(MOST_SHOWN + 1).len(), MOST_SHOWN + 1);
-        assert_eq!(of(1000).last().unwrap(), "996 more rules");
     }
 }

@@ -5,10 +5,10 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use edge_firewall::{Known, Verdict};
+use edge_firewall::{Known, Verdict, few, shown, taken};
 use edge_kubeedge::stream::{KEPT_CHAIN, is_dialled};
 
-use crate::effect::{ByRule, Routes, few, shown, taken};
+use crate::effect::{ByRule, Routes};
 use crate::redirect::Redirect;
 use crate::request::Traffic;
 use crate::rules::{OUTPUT, PREROUTING};

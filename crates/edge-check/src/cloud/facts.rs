@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use edge_firewall::Outgoing;
+use edge_firewall::{Family, Outgoing};
 use edge_host::{Error, Host, Result, ResultExt, SocketOwner, SocketState, processes, socket_owners, sockets};
 use edge_hub::{Address, Failure, Peer, Request, Tls, exchange, look, reach};
 use edge_kubeedge::settings::{Settings, texts};
@@ -15,7 +15,7 @@ use edge_kubeedge::{Kind, Minor, version};
 use edge_pki::cert::Certificate;
 
 use crate::probe::{MOST, deadline};
-use crate::redirect::{Rules, target};
+use crate::redirect::{Rules, family, target};
 
 /// The port that the API server connects to if the version is unknown: that of the first cloudcore from 1.7 on.
 const USUAL_DIALLED: u16 = 10351;
@@ -110,7 +110,7 @@ pub(crate) fn read(host: &Host, records: Option<&[Recorded]>) -> Result<Facts> {
         || host.root.entry_kind(Path::new(MANIFEST))?.is_some();
     listeners(host, &mut facts.ports)?;
     if facts.has_api_server && (facts.streams || records.is_some()) {
-        facts.redirects = redirects(host, records, version);
+        facts.redirects = redirects(host, records, version, own);
     }
     let certificate = settings.in_force("modules.cloudStream.tlsStreamCertFile").map(PathBuf::from);
     let is_served = facts.ports.iter().any(|port| port.number == facts.stream_port && !port.listeners.is_empty());
@@ -201,14 +201,15 @@ fn listeners(host: &Host, ports: &mut [Port]) -> Result<()> {
     Ok(())
 }
 
-fn redirects(host: &Host, records: Option<&[Recorded]>, version: Option<Minor>) -> Vec<Redirect> {
+fn redirects(host: &Host, records: Option<&[Recorded]>, version: Option<Minor>, own: Option<IpAddr>) -> Vec<Redirect> {
     let rules = Rules::read(host);
-    let v4 = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    // Edge nodes have addresses of the family of their cloudcore.
+    let family = |recorded: &Recorded| recorded.address.or(own).map_or(Family::V4, family);
     let usual = [Recorded { address: None, port: version.and_then(dialled_port).unwrap_or(USUAL_DIALLED) }];
     let one = |recorded: &Recorded| Redirect {
         port: recorded.port,
         recorded: recorded.address,
-        outgoing: rules.of(recorded.address.unwrap_or(v4), recorded.port),
+        outgoing: rules.of(family(recorded), recorded.port, None),
         reached: None,
     };
     records.unwrap_or(&usual).iter().map(one).collect()

@@ -1,7 +1,6 @@
 //! `logs`.
 
-use std::net::{IpAddr, Ipv4Addr};
-
+use edge_firewall::Family;
 use edge_host::{Host, Outcome, Result};
 use edge_hub::{Request as Sent, Tls, exchange};
 use edge_pki::names::Name;
@@ -9,7 +8,7 @@ use edge_pki::names::Name;
 use crate::logs::judge::judge;
 use crate::logs::request::Request;
 use crate::probe::{MOST, deadline};
-use crate::redirect::Rules;
+use crate::redirect::{Rules, family};
 
 pub(crate) fn run(host: &mut Host, node: &str, pod: Option<&str>) -> Result<Outcome> {
     let request = Request::new(node, pod)?;
@@ -21,11 +20,8 @@ pub(crate) fn run(host: &mut Host, node: &str, pod: Option<&str>) -> Result<Outc
     // The API server verifies no certificate here by default, and cloudcore requires none.
     let result = exchange(&request.node, Tls::UNVERIFIED, &Sent::get(&request.path), MOST, deadline());
     let result = result.map(|found| found.answer.status);
-    let like = match &request.node.host {
-        Name::Ip(ip) => *ip,
-        Name::Dns(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-    };
-    let outgoing = Rules::read(host).of(like, request.node.port);
+    let address = if let Name::Ip(ip) = &request.node.host { Some(*ip) } else { None };
+    let outgoing = Rules::read(host).of(address.map_or(Family::V4, family), request.node.port, address);
     let (finding, hops) = judge(&request, &result, &outgoing);
     hops.iter().for_each(|hop| host.report.status(hop));
     Ok(host.report.findings(finding.as_ref()))
