@@ -2,6 +2,7 @@
 //! the first broken link.
 
 pub(crate) mod config;
+pub(crate) mod join;
 pub(crate) mod judge;
 pub(crate) mod local;
 pub(crate) mod pair;

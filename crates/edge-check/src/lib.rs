@@ -14,6 +14,7 @@ mod logs;
 pub mod manual;
 mod probe;
 mod redirect;
+mod running;
 mod verbs;
 
 use std::time::Duration;

@@ -7,7 +7,7 @@ use edge_hub::Deadline;
 /// The longest answer that is read, in bytes: what is asked for is small.
 pub(crate) const MOST: usize = 1 << 20;
 /// How long a probe may take.
-const TIME: Duration = Duration::from_secs(3);
+pub(crate) const TIME: Duration = Duration::from_secs(3);
 
 /// The deadline of a probe that begins now.
 pub(crate) fn deadline() -> Deadline {

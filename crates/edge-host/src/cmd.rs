@@ -31,6 +31,7 @@ const KEEP_OUTPUT: usize = 4 << 20;
 const SHOW_STDERR: usize = 400;
 const TOP: &str = "/";
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_secs(5);
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// A program that was found, with its arguments.
@@ -39,6 +40,7 @@ pub struct Cmd {
     program: PathBuf,
     args: Vec<OsString>,
     deadline: Duration,
+    grace: Duration,
     report_every: Duration,
     stdin: Vec<u8>,
     keep_output: usize,
@@ -105,6 +107,7 @@ impl Cmd {
             program: program.into(),
             args: Vec::new(),
             deadline: DEFAULT_DEADLINE,
+            grace: GRACE,
             report_every: REPORT_EVERY,
             stdin: Vec::new(),
             keep_output: KEEP_OUTPUT,
@@ -148,6 +151,13 @@ impl Cmd {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Cmd {
         self.deadline = deadline;
+        self
+    }
+
+    /// How long a program may run on after TERM at its deadline; five seconds unless set.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Cmd {
+        self.grace = grace;
         self
     }
 

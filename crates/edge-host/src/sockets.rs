@@ -4,6 +4,7 @@
 //! of other users' processes cannot be read without root, so an owner that is not found there is unknown, not absent.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
@@ -58,6 +59,16 @@ pub enum SocketOwner {
     Unknown,
     /// No process of this PID namespace: a process in a container, or the kernel.
     Outside,
+}
+
+impl fmt::Display for SocketOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SocketOwner::Process { pid, program } => write!(f, "{program} (process {pid})"),
+            SocketOwner::Unknown => f.write_str("a process of another user"),
+            SocketOwner::Outside => f.write_str("a program outside of this PID namespace"),
+        }
+    }
 }
 
 impl Socket {

@@ -10,6 +10,9 @@ const PROGRAM: &str = "systemctl";
 /// The default timeout of systemd for starting or stopping a unit.
 const WITHIN: Duration = Duration::from_secs(90);
 
+/// How long a query that has not ended in time may take to end.
+const GRACE: Duration = Duration::from_millis(200);
+
 /// The command line `systemctl WORDS… -- UNIT`.
 pub fn argv(words: &[&str], unit: &str) -> Vec<String> {
     [PROGRAM].iter().chain(words).chain(&["--", unit]).map(|&word| word.to_owned()).collect()
@@ -98,6 +101,12 @@ impl Properties {
 pub fn show(unit: &str, properties: &str) -> Result<Properties> {
     let output = Cmd::find(PROGRAM)?.args(["show", "-p", properties, "--", unit]).run()?;
     Ok(Properties::parse(&output.stdout))
+}
+
+/// The same for a report: systemctl is ended after this time, as it waits for a systemd that hangs.
+pub fn show_within(unit: &str, properties: &str, within: Duration) -> Result<Properties> {
+    let cmd = Cmd::find(PROGRAM)?.args(["show", "-p", properties, "--", unit]);
+    Ok(Properties::parse(&cmd.deadline(within).grace(GRACE).run()?.stdout))
 }
 
 /// The last lines of a unit's log.

@@ -12,6 +12,7 @@ use edge_kubeedge::unit::config_in_use;
 use edge_kubeedge::value::ValueKind;
 use edge_kubeedge::{Kind, Minor, version};
 
+use super::join::join;
 use super::pair::Files;
 
 const HTTPS: &str = "modules.edgeHub.httpServer";
@@ -46,6 +47,14 @@ pub(crate) struct Config {
     pub(crate) directories: Vec<PathBuf>,
 }
 
+impl Config {
+    /// The command that joins this node again.
+    pub(crate) fn join(&self) -> String {
+        let host = self.hub.as_ref().or(self.https.as_ref()).map(|to| to.host.to_string());
+        join(host.as_deref(), self.version)
+    }
+}
+
 /// Reads the configuration in use. The findings are why there is nothing to connect to.
 ///
 /// Errors: exit 1 if units or programs cannot be read.
@@ -54,7 +63,7 @@ pub(crate) fn read(host: &Host) -> Result<Result<Config, Vec<Finding>>> {
     let file = config_in_use(&host.root, kind)?.path;
     let Some(bytes) = host.root.read(&file)? else {
         let finding = Finding::error(&file, "no configuration of edgecore: this host is not an edge node yet");
-        return Ok(Err(vec![finding.hint("join it: edge-join apply --cloudcore HOST --token -")]));
+        return Ok(Err(vec![finding.hint(format!("join it: {}", join(None, None)))]));
     };
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text").on("read", &file)?;
     let document = match edge_yaml::read(&text) {
@@ -109,7 +118,14 @@ fn of(settings: &Settings<'_>, version: Option<Minor>, shown: &str) -> Result<Co
             }
         }
     });
-    let https = settings.written(HTTPS).and_then(|value| value.as_str()).and_then(https_address);
+    let https = settings.written(HTTPS).and_then(|value| value.as_str()).filter(|server| !server.is_empty());
+    let https = https.and_then(|server| {
+        https_address(server).or_else(|| {
+            let why = ValueKind::Https(HTTPS_PORT).check(server).err().map(|why| format!(": {why}"));
+            let hint = format!("edge-conf set {HTTPS}=https://HOST:{HTTPS_PORT}");
+            wrong(HTTPS, format!("{server:?} is not an address of cloudcore{}", why.unwrap_or_default()), hint)
+        })
+    });
     let files = |section: &str, names: [&str; 3]| {
         let path = |name: &str| PathBuf::from(settings.in_force(&format!("{section}.{name}")).unwrap_or_default());
         let [ca, certificate, key] = names.map(path);
@@ -218,6 +234,12 @@ mod tests {
         assert!(of("modules: {edgeHub: {enable: false}}")[0].starts_with("modules.edgeHub: no hub is in use"));
         let placeholder = of("modules: {edgeHub: {websocket: {enable: true, server: 'CLOUD_IP:10000'}}}");
         assert!(placeholder[0].contains("\"CLOUD_IP:10000\" is not an address of cloudcore"), "{placeholder:?}");
+        let https = of(&format!("modules: {{{}}}", HUB.replace("https://cloud.example", "https://CLOUD_IP")));
+        assert!(
+            https[0]
+                .starts_with("modules.edgeHub.httpServer: \"https://CLOUD_IP:10002\" is not an address of cloudcore: "),
+            "{https:?}"
+        );
         let tunnel = of(&format!("modules: {{{HUB}, edgeStream: {{enable: true, server: 'x'}}}}"));
         assert!(tunnel[0].starts_with("modules.edgeStream.server: \"x\" is not an address"), "{tunnel:?}");
     }

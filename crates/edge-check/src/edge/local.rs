@@ -1,10 +1,14 @@
 //! edgecore on its host: whether it runs, who holds its ports, and what it is connected to.
 
+use std::net::IpAddr;
 use std::path::Path;
 
-use edge_host::{Host, Result, SocketOwner, SocketState, processes, socket_owners, sockets};
+use edge_host::{Result, Root, SocketOwner, SocketState, socket_owners, sockets};
 use edge_kubeedge::Kind;
 use edge_systemd::{Scope, Units, systemctl};
+
+use crate::probe::TIME;
+use crate::running::{Processes, Running};
 
 /// systemd runs if this exists (sd_booted(3)).
 const SYSTEMD: &str = "/run/systemd/system";
@@ -12,8 +16,10 @@ const SYSTEMD: &str = "/run/systemd/system";
 /// The unit of edgecore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// systemd does not run here, or cannot be asked.
+    /// systemd does not run here.
     Unknown,
+    /// systemd has not answered, with the reason.
+    Silent(String),
     /// There is none.
     Absent,
     /// It cannot be started.
@@ -22,6 +28,8 @@ pub(crate) enum Unit {
     Inactive(String),
     /// It runs.
     Active,
+    /// It runs, and is not started at boot.
+    Disabled,
 }
 
 /// A socket that matters, and who has it open.
@@ -31,6 +39,8 @@ pub(crate) struct Open {
     pub(crate) port: u16,
     /// Whether it listens.
     pub(crate) listens: bool,
+    /// The address that it is connected to; unspecified if it listens.
+    pub(crate) remote: IpAddr,
     /// Who has it open.
     pub(crate) owner: SocketOwner,
 }
@@ -41,7 +51,7 @@ pub(crate) struct Local {
     /// Its unit.
     pub(crate) unit: Unit,
     /// Whether a process of it runs.
-    pub(crate) runs: bool,
+    pub(crate) runs: Running,
     /// Its ports that are in use, and its connections.
     pub(crate) open: Vec<Open>,
 }
@@ -63,11 +73,10 @@ fn is_edgecore(program: &Path) -> bool {
 
 /// Reads it: these ports on which edgecore listens, and those that it connects to.
 ///
-/// Errors: exit 1 if /proc or the units cannot be read.
-pub(crate) fn read(host: &Host, listens: &[u16], connects: &[u16]) -> Result<Local> {
-    let runs =
-        processes(&host.root)?.iter().any(|process| process.executable().is_some_and(|program| is_edgecore(&program)));
-    let all = sockets(&host.root)?;
+/// Errors: exit 1 if /proc cannot be read.
+pub(crate) fn read(root: &Root, unit: Unit, listens: &[u16], connects: &[u16]) -> Result<Local> {
+    let runs = Processes::read(root)?.running(Kind::EdgeCore.program());
+    let all = sockets(root)?;
     let wanted: Vec<_> = all
         .into_iter()
         .filter(|one| match one.state {
@@ -76,21 +85,23 @@ pub(crate) fn read(host: &Host, listens: &[u16], connects: &[u16]) -> Result<Loc
             SocketState::Other => false,
         })
         .collect();
-    let owners = socket_owners(&host.root, &wanted)?;
+    let owners = socket_owners(root, &wanted)?;
     let open = wanted.iter().map(|one| {
         let listens = one.state == SocketState::Listening;
         let port = if listens { one.local.port() } else { one.remote.port() };
-        Open { port, listens, owner: owners.get(&one.inode).cloned().unwrap_or(SocketOwner::Unknown) }
+        let remote = one.remote.ip();
+        Open { port, listens, remote, owner: owners.get(&one.inode).cloned().unwrap_or(SocketOwner::Unknown) }
     });
-    Ok(Local { unit: unit(host)?, runs, open: open.collect() })
+    Ok(Local { unit, runs, open: open.collect() })
 }
 
-fn unit(host: &Host) -> Result<Unit> {
-    if host.root.entry_kind(Path::new(SYSTEMD))?.is_none() {
+/// Asks systemd about the unit, for a few seconds. Errors: exit 1 if the units cannot be read.
+pub(crate) fn unit(root: &Root) -> Result<Unit> {
+    if root.entry_kind(Path::new(SYSTEMD))?.is_none() {
         return Ok(Unit::Unknown);
     }
     let name = Kind::EdgeCore.unit();
-    let unit = Units::read(&host.root, Scope::Now)?.find(name)?;
+    let unit = Units::read(root, Scope::Now)?.find(name)?;
     if !unit.exists() {
         return Ok(Unit::Absent);
     }
@@ -98,8 +109,12 @@ fn unit(host: &Host) -> Result<Unit> {
         return Ok(Unit::Masked);
     }
     // Without an answer nothing is known.
-    let Ok(shown) = systemctl::show(name, "ActiveState") else { return Ok(Unit::Unknown) };
+    let shown = match systemctl::show_within(name, "ActiveState,UnitFileState", TIME) {
+        Ok(shown) => shown,
+        Err(error) => return Ok(Unit::Silent(error.message().to_owned())),
+    };
     Ok(match shown.get("ActiveState") {
+        "active" if shown.get("UnitFileState") == "disabled" => Unit::Disabled,
         "active" => Unit::Active,
         "" => Unit::Unknown,
         state => Unit::Inactive(state.to_owned()),

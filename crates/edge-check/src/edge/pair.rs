@@ -32,13 +32,13 @@ pub(crate) struct Pair {
 }
 
 /// Reads a pair. Errors: the first thing that is wrong with it.
-pub(crate) fn load(host: &Host, files: &Files) -> Result<Pair, Box<Finding>> {
-    let joined = "join the node: edge-join apply --cloudcore HOST --token -";
+pub(crate) fn load(host: &Host, files: &Files, join: &str) -> Result<Pair, Box<Finding>> {
+    let joined = format!("join the node: {join}");
     let read = |path: &Path, what: &str| match host.root.read(path) {
         Ok(Some(bytes)) => Ok(bytes),
         Ok(None) => {
             let text = format!("{what} does not exist: the node has not joined cloudcore");
-            Err(Box::new(Finding::error(host.root.display(path), text).hint(joined)))
+            Err(Box::new(Finding::error(host.root.display(path), text).hint(joined.as_str())))
         }
         Err(error) => {
             let finding = Finding::error(host.root.display(path), error.message());

@@ -4,10 +4,24 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
 
 use edge_hub::{Address, Exchange, Failure, Request, Tls, Trust, exchange, exchange_plain};
+use edge_pki::cert::Certificate;
 
 use super::config::Config;
 use super::pair::Pair;
 use crate::probe::{MOST, deadline, now};
+
+/// A server that accepts the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reached {
+    /// The address that was connected to.
+    pub(crate) address: IpAddr,
+    /// Whether it requests a certificate of the client.
+    pub(crate) asks_for_certificate: bool,
+    /// The status of its answer.
+    pub(crate) status: u16,
+    /// Whether its answer is a certificate.
+    pub(crate) is_certificate: bool,
+}
 
 /// What the probes found. None is a port that the configuration does not name.
 #[derive(Debug, Clone, Default)]
@@ -17,11 +31,11 @@ pub(crate) struct Probes {
     /// The CA that cloudcore hands out, in DER.
     pub(crate) ca: Option<Vec<u8>>,
     /// The HTTPS port, trusted by the CA of the node.
-    pub(crate) https: Option<Result<(), Failure>>,
+    pub(crate) https: Option<Result<Reached, Failure>>,
     /// The hub, with the pair of the node.
-    pub(crate) hub: Option<Result<(), Failure>>,
+    pub(crate) hub: Option<Result<Reached, Failure>>,
     /// The tunnel, with its pair.
-    pub(crate) tunnel: Option<Result<(), Failure>>,
+    pub(crate) tunnel: Option<Result<Reached, Failure>>,
     /// The kubelet of edgecore on 127.0.0.1.
     pub(crate) kubelet: Option<Result<(), Failure>>,
 }
@@ -41,7 +55,7 @@ pub(crate) fn all(config: &Config, pair: Option<&Pair>, tunnel_pair: Option<&Pai
             Some(scope.spawn(move || {
                 let tls = Tls { trust: Trust::Ca { ca: &pair.ca, now: now() }, identity: Some(&pair.identity) };
                 // Any answer shows that the server accepts the client.
-                exchange(&to, tls, &Request::get(path), MOST, deadline()).map(drop)
+                exchange(&to, tls, &Request::get(path), MOST, deadline()).map(|found| reached(&found))
             }))
         };
         let https = trusted(&config.https, pair, "/ca.crt");
@@ -56,10 +70,29 @@ pub(crate) fn all(config: &Config, pair: Option<&Pair>, tunnel_pair: Option<&Pai
             tunnel: tunnel.and_then(|thread| thread.join().ok()),
             ..Probes::default()
         };
-        if let Some(Ok((Ok(Exchange { answer, .. }), now))) = unverified.map(thread::ScopedJoinHandle::join) {
-            probes.clocks = answer.date().map(|date| (date, now));
-            probes.ca = (answer.status == 200 && !answer.is_html()).then_some(answer.body);
+        match unverified.map(thread::ScopedJoinHandle::join) {
+            Some(Ok((Ok(found), now))) => {
+                probes.clocks = found.answer.date().map(|date| (date, now));
+                probes.ca = is_certificate(&found).then_some(found.answer.body);
+            }
+            // A node that joins has no certificate yet: the HTTPS port never requires one.
+            Some(Ok((Err(Failure::CertificateRequired), _))) => probes.https = Some(Err(Failure::CertificateRequired)),
+            _ => {}
         }
         probes
     })
+}
+
+fn reached(found: &Exchange) -> Reached {
+    Reached {
+        address: found.peer.address.ip().to_canonical(),
+        asks_for_certificate: found.peer.asks_for_certificate,
+        status: found.answer.status,
+        is_certificate: is_certificate(found),
+    }
+}
+
+/// cloudcore hands out its CA in DER.
+fn is_certificate(found: &Exchange) -> bool {
+    found.answer.status == 200 && Certificate::from_der(&found.answer.body).is_ok()
 }

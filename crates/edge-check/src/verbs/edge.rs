@@ -1,5 +1,7 @@
 //! `edge`.
 
+use std::thread;
+
 use edge_host::{Host, Outcome, Result};
 
 use crate::edge::judge::{self, Facts};
@@ -12,15 +14,21 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
         Ok(config) => config,
         Err(findings) => return Ok(host.report.findings(&findings)),
     };
-    let pair = pair::load(host, &config.files);
+    let join = config.join();
+    let pair = pair::load(host, &config.files, &join);
     let is_other = config.tunnel.is_some() && config.tunnel_files != config.files;
-    let tunnel_pair = is_other.then(|| pair::load(host, &config.tunnel_files));
+    let tunnel_pair = is_other.then(|| pair::load(host, &config.tunnel_files, &join));
     let for_tunnel = tunnel_pair.as_ref().unwrap_or(&pair);
-    let probes = probes::all(&config, pair.as_ref().ok(), for_tunnel.as_ref().ok());
+    let root = &host.root;
+    let (probes, unit) = thread::scope(|scope| {
+        let unit = scope.spawn(|| local::unit(root));
+        let probes = probes::all(&config, pair.as_ref().ok(), for_tunnel.as_ref().ok());
+        (probes, unit.join().unwrap_or(Ok(local::Unit::Unknown)))
+    });
     let listens: Vec<u16> = config.ports.iter().map(|(port, _)| *port).collect();
     let connects: Vec<u16> = [&config.hub, &config.tunnel].into_iter().flatten().map(|to| to.port).collect();
     // After the probes, whose own connections are closed by now.
-    let local = local::read(host, &listens, &connects)?;
+    let local = local::read(&host.root, unit?, &listens, &connects)?;
     let (shortages, has) = resources::judge(host, &config.directories)?;
     let facts = Facts { config, pair, tunnel_pair, probes, local, now: now() };
     let verdict = judge::judge(&facts);

@@ -15,7 +15,6 @@ use super::output::{collect, collected};
 use super::{Cmd, Output, session};
 use crate::error::{Result, ResultExt};
 
-const GRACE: Duration = Duration::from_secs(5);
 /// Between two checks of a program that runs.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
@@ -95,7 +94,7 @@ impl Cmd {
         let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
         // It may have ended already.
         killpg(group, Signal::SIGTERM).ok();
-        let until = Instant::now() + GRACE;
+        let until = Instant::now() + self.grace;
         // WNOWAIT leaves it unreaped: until then no other process can have its number.
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         while waitid(Id::Pid(group), look) == Ok(WaitStatus::StillAlive) && Instant::now() < until {

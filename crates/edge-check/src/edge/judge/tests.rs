@@ -1,5 +1,6 @@
 //! Each broken link, and what must not be reported beside it.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use edge_host::SocketOwner;
@@ -14,6 +15,8 @@ use edge_pki::{subject, times};
 use super::*;
 use crate::edge::local::{Open, Unit};
 use crate::edge::pair::Files;
+use crate::edge::probes::Reached;
+use crate::running::Running;
 
 const NOW: i64 = 1_800_000_000;
 
@@ -39,12 +42,21 @@ fn of_process(program: &str) -> SocketOwner {
     SocketOwner::Process { pid: 7, program: program.to_owned() }
 }
 
+const CLOUD: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// The answer of the HTTPS port, or of another one.
+fn reached(is_https: bool) -> Reached {
+    let status = if is_https { 200 } else { 404 };
+    Reached { address: CLOUD, asks_for_certificate: true, status, is_certificate: is_https }
+}
+
 /// A node on which everything works.
 fn facts() -> Facts {
     let at = |port| Some(Address::parse("", "192.0.2.1", port).unwrap());
     let path = |name: &str| PathBuf::from(name);
     let files = Files { ca: path("/ca.crt"), certificate: path("/c"), key: path("/k") };
-    let open = |port, listens| Open { port, listens, owner: of_process("/usr/local/bin/edgecore") };
+    let open = |port, listens| Open { port, listens, remote: CLOUD, owner: of_process("/usr/local/bin/edgecore") };
+    let pair = pair();
     Facts {
         config: Config {
             shown: "edgecore.yaml".to_owned(),
@@ -58,19 +70,19 @@ fn facts() -> Facts {
             kubelet: 10350,
             directories: Vec::new(),
         },
-        pair: Ok(pair()),
         tunnel_pair: None,
         probes: Probes {
             clocks: Some((NOW, NOW + 30)),
-            ca: None,
-            https: Some(Ok(())),
-            hub: Some(Ok(())),
-            tunnel: Some(Ok(())),
+            ca: Some(pair.ca.der.clone()),
+            https: Some(Ok(reached(true))),
+            hub: Some(Ok(reached(false))),
+            tunnel: Some(Ok(reached(false))),
             kubelet: Some(Ok(())),
         },
+        pair: Ok(pair),
         local: Local {
             unit: Unit::Active,
-            runs: true,
+            runs: Running::Yes,
             open: vec![open(10350, true), open(10000, false), open(10004, false)],
         },
         now: NOW + 30,
@@ -86,7 +98,7 @@ fn found(change: impl FnOnce(&mut Facts)) -> Vec<String> {
     findings.iter().map(|one| format!("{}: {}: {}", one.file, one.severity.word(), one.text)).collect()
 }
 
-fn distrust(why: Distrust) -> Option<Result<(), Failure>> {
+fn distrust(why: Distrust) -> Option<Result<Reached, Failure>> {
     Some(Err(Failure::Distrusted(Box::new(why))))
 }
 
@@ -100,7 +112,7 @@ fn node_on_which_everything_works_has_no_finding() {
 fn broken_way_hides_what_follows_from_it() {
     // edgecore does not run without a connection.
     let stopped = |facts: &mut Facts| {
-        facts.local = Local { unit: Unit::Inactive("activating".to_owned()), runs: false, open: Vec::new() };
+        facts.local = Local { unit: Unit::Inactive("activating".to_owned()), runs: Running::No, open: Vec::new() };
         facts.probes.kubelet = Some(Err(Failure::Refused));
     };
     let late = || Some(Err(Failure::Late(Stage::Connect)));
@@ -187,8 +199,9 @@ fn other_ca_is_one_cause_of_all_that_distrust() {
 #[test]
 fn foreign_program_on_a_port_is_a_cause_of_its_own() {
     let foreign = |facts: &mut Facts| {
-        facts.local.open = vec![Open { port: 10350, listens: true, owner: of_process("/usr/bin/python3.11") }];
-        facts.local.runs = false;
+        facts.local.open =
+            vec![Open { port: 10350, listens: true, remote: CLOUD, owner: of_process("/usr/bin/python3.11") }];
+        facts.local.runs = Running::No;
     };
     let text = "port 10350: error: the port of edgecore's kubelet is in use by /usr/bin/python3.11 (process 7): edgecore does not start";
     assert_eq!(found(foreign), [text]);
@@ -219,5 +232,95 @@ fn edgecore_without_a_connection_is_named_only_if_that_is_known() {
         [
             "127.0.0.1:10350: error: edgecore's kubelet does not answer: no answer in time, before the answer was complete"
         ]
+    );
+}
+
+#[test]
+fn servers_on_swapped_ports_are_named() {
+    let required = found(|facts| facts.probes.https = Some(Err(Failure::CertificateRequired)));
+    assert_eq!(
+        required,
+        ["192.0.2.1:10002: error: HTTPS port: the server requires a client certificate: that is the hub's port"]
+    );
+    let no_ca = found(|facts| facts.probes.https = Some(Ok(reached(false))));
+    assert_eq!(
+        no_ca,
+        [
+            "192.0.2.1:10002: error: HTTPS port: the request for /ca.crt is answered with status 404, and not with the CA"
+        ]
+    );
+    let page = found(|facts| facts.probes.https = Some(Ok(Reached { is_certificate: false, ..reached(true) })));
+    assert!(page.len() == 1 && page[0].contains("/ca.crt is not a certificate"), "{page:?}");
+    for name in ["hub", "tunnel"] {
+        let open = found(|facts| {
+            let result = Some(Ok(Reached { asks_for_certificate: false, ..reached(false) }));
+            *(if name == "hub" { &mut facts.probes.hub } else { &mut facts.probes.tunnel }) = result;
+        });
+        let text = format!("{name}: the server requests no client certificate: it is not the {name} of cloudcore");
+        assert!(open.len() == 1 && open[0].ends_with(&text), "{open:?}");
+    }
+}
+
+#[test]
+fn what_is_not_compared_is_a_note() {
+    let clock = found(|facts| facts.probes.clocks = None);
+    assert!(clock.len() == 1 && clock[0].contains(": note: the clock was not compared"), "{clock:?}");
+    let ca = found(|facts| facts.probes.ca = None);
+    assert!(ca.len() == 1 && ca[0].contains(": note: the CA was not compared"), "{ca:?}");
+}
+
+#[test]
+fn connection_to_another_cloudcore_is_an_error() {
+    let elsewhere = |facts: &mut Facts| facts.local.open[1].remote = "192.0.2.9".parse().unwrap();
+    assert_eq!(
+        found(elsewhere),
+        [
+            "edgecore.service: error: edgecore is connected to the hub at 192.0.2.9:10000, not to the configured one, 192.0.2.1:10000"
+        ]
+    );
+    // A name may have both.
+    let named = found(|facts| {
+        elsewhere(facts);
+        facts.config.hub = Some(Address::parse("", "cloud.example", 10000).unwrap());
+    });
+    assert!(
+        named.len() == 1 && named[0].contains(": warning: edgecore is connected to the hub at 192.0.2.9"),
+        "{named:?}"
+    );
+}
+
+#[test]
+fn hidden_processes_are_unknown_and_not_absent() {
+    let hidden = |unit: Unit| {
+        found(|facts| {
+            facts.local = Local { unit, runs: Running::Unknown, open: Vec::new() };
+            facts.probes.kubelet = Some(Err(Failure::Refused));
+        })
+    };
+    assert_eq!(
+        hidden(Unit::Unknown),
+        ["edgecore.service: note: unknown whether edgecore runs: processes of other users are hidden"]
+    );
+    let by_unit = hidden(Unit::Active);
+    assert!(by_unit.iter().all(|line| !line.contains("no connection")), "{by_unit:?}");
+}
+
+#[test]
+fn unit_is_judged_by_what_systemd_says() {
+    let of = |unit: Unit| found(|facts| facts.local.unit = unit);
+    for state in ["activating", "deactivating"] {
+        assert_eq!(of(Unit::Inactive(state.to_owned())), Vec::<String>::new());
+    }
+    assert_eq!(
+        of(Unit::Inactive("failed".to_owned())),
+        ["edgecore.service: warning: edgecore runs, but not by its unit: it is not started again after a reboot"]
+    );
+    assert_eq!(
+        of(Unit::Disabled),
+        ["edgecore.service: warning: the unit is active, but not enabled: edgecore is not started after a reboot"]
+    );
+    assert_eq!(
+        of(Unit::Silent("why".to_owned())),
+        ["edgecore.service: note: unknown whether its unit is active and enabled: why"]
     );
 }

@@ -1,21 +1,23 @@
 //! The way to cloudcore: key pair, name, network, clock, TLS.
 
 use edge_host::Finding;
-use edge_hub::{Address, Distrust, Failure};
+use edge_hub::{Address, Distrust, Failure, Stage};
 use edge_pki::times;
 
 use super::{Facts, Verdict};
+use crate::edge::probes::Reached;
 
 /// A difference of clocks that is reported, in seconds.
 const MOST_DIFFERENCE: u64 = 60;
 /// From so many days on the end of the node's certificate is reported: edgecore renews it earlier while it is connected.
 const SOON: i64 = 30;
+const HTTPS: &str = "HTTPS port";
 
 /// A port of cloudcore, and what came of it.
 struct Link<'f> {
     name: &'static str,
     to: &'f Address,
-    result: &'f Result<(), Failure>,
+    result: &'f Result<Reached, Failure>,
 }
 
 pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
@@ -27,7 +29,10 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
     let is_other_ca = other_ca(facts, verdict);
     for link in &links {
         match link.result {
-            Ok(()) => verdict.works(format!("{} {}", link.name, link.to), ""),
+            Ok(reached) => match other_server(link, reached) {
+                Some(finding) => verdict.findings.push(finding),
+                None => verdict.works(format!("{} {}", link.name, link.to), ""),
+            },
             Err(failure) if failure.is_of_network() => {}
             Err(failure) => {
                 let follows_from_clock = is_clock_wrong
@@ -36,14 +41,14 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
                     && (matches!(failure, Failure::CertificateRefused(_))
                         || matches!(failure, Failure::Distrusted(why) if matches!(**why, Distrust::OtherCa(_))));
                 if !follows_from_clock && !follows_from_ca {
-                    verdict.findings.push(of_failure(link, failure));
+                    verdict.findings.push(of_failure(facts, link, failure));
                 }
             }
         }
     }
     once(&mut verdict.findings);
     if facts.config.hub.is_none() {
-        let text = "the hub is one of QUIC, which is not probed: whether cloudcore answers there is unknown";
+        let text = "the hub uses QUIC, which is not probed: whether cloudcore answers there is unknown";
         verdict.findings.push(Finding::new(edge_host::Severity::Note, &facts.config.shown, text));
     }
     if facts.config.https.is_none() {
@@ -53,6 +58,45 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
                 .hint("edge-conf set modules.edgeHub.httpServer=https://HOST:10002"),
         );
     }
+    not_compared(facts, verdict);
+}
+
+/// Another server than the one of this link, although it accepts the node.
+fn other_server(link: &Link<'_>, reached: &Reached) -> Option<Finding> {
+    let text = if link.name != HTTPS {
+        // Both verify the nodes (kubeedge v1.4 to v1.23 `cloud/pkg/cloudhub/servers`, `cloud/pkg/cloudstream`).
+        if reached.asks_for_certificate {
+            return None;
+        }
+        format!("the server requests no client certificate: it is not the {} of cloudcore", link.name)
+    } else if reached.status != 200 {
+        format!("the request for /ca.crt is answered with status {}, and not with the CA", reached.status)
+    } else if reached.is_certificate {
+        return None;
+    } else {
+        "the answer to the request for /ca.crt is not a certificate".to_owned()
+    };
+    Some(Finding::error(link.to.to_string(), format!("{}: {text}", link.name)).hint(is_that(link)))
+}
+
+fn is_that(link: &Link<'_>) -> String {
+    format!("is that the {} of cloudcore? check the port: edge-conf check", link.name)
+}
+
+/// What was not compared with cloudcore, although its HTTPS port works.
+fn not_compared(facts: &Facts, verdict: &mut Verdict) {
+    let (Some(to), Some(Ok(reached))) = (&facts.config.https, &facts.probes.https) else { return };
+    let mut note = |what: &str, why: &str| {
+        let text = format!("{what} was not compared with that of cloudcore: {why}");
+        verdict.findings.push(Finding::new(edge_host::Severity::Note, to.to_string(), text));
+    };
+    if facts.probes.clocks.is_none() {
+        note("the clock", "its answer has no date that can be read");
+    }
+    // Any other answer than the CA is an error already.
+    if facts.probes.ca.is_none() && reached.is_certificate {
+        note("the CA", "the request for it was not answered");
+    }
 }
 
 /// Clocks that differ make certificates invalid; whether they do. A smaller difference is a warning.
@@ -60,7 +104,7 @@ fn clock(facts: &Facts, verdict: &mut Verdict) -> bool {
     let Some((server, own)) = facts.probes.clocks else { return false };
     let difference = own.abs_diff(server);
     if difference <= MOST_DIFFERENCE {
-        verdict.works("clock", "that of cloudcore");
+        verdict.works("clock", "within 60 seconds of cloudcore's");
         return false;
     }
     let direction = if own > server { "ahead of" } else { "behind" };
@@ -70,7 +114,7 @@ fn clock(facts: &Facts, verdict: &mut Verdict) -> bool {
         times::rfc3339(own),
         times::rfc3339(server)
     );
-    let is_invalid = |result: &Option<Result<(), Failure>>| matches!(result, Some(Err(Failure::Distrusted(why))) if matches!(**why, Distrust::Expired(_) | Distrust::NotYetValid(_)));
+    let is_invalid = |result: &Option<Result<Reached, Failure>>| matches!(result, Some(Err(Failure::Distrusted(why))) if matches!(**why, Distrust::Expired(_) | Distrust::NotYetValid(_)));
     let probes = &facts.probes;
     // Valid at one of both times, and not at the other.
     let is_own_invalid = facts.pair.as_ref().is_ok_and(|pair| {
@@ -100,8 +144,8 @@ fn pair(facts: &Facts, is_clock_wrong: bool, verdict: &mut Verdict) {
         if (facts.now > to || facts.now < from) && is_clock_wrong {
             // The clock is the cause.
         } else if facts.now > to {
-            let text = format!("the certificate of the node expired on {end}: cloudcore does not let it in");
-            let hint = "get another one with a token: edge-join apply --cloudcore HOST --token -";
+            let text = format!("the certificate of the node expired on {end}: cloudcore rejects it");
+            let hint = format!("get another one with a token: {}", facts.config.join());
             verdict.findings.push(Finding::error(&pair.shown, text).hint(hint));
         } else if facts.now < from {
             let text = format!("the certificate of the node is valid only from {}", times::rfc3339(from));
@@ -123,7 +167,7 @@ fn links(facts: &Facts) -> Vec<Link<'_>> {
     let (config, probes) = (&facts.config, &facts.probes);
     let all = [
         ("hub", &config.hub, &probes.hub),
-        ("HTTPS port", &config.https, &probes.https),
+        (HTTPS, &config.https, &probes.https),
         ("tunnel", &config.tunnel, &probes.tunnel),
     ];
     all.into_iter()
@@ -133,7 +177,7 @@ fn links(facts: &Facts) -> Vec<Link<'_>> {
 
 /// Ports of one host that fail in the same way are one cause.
 fn network(links: &[Link<'_>], verdict: &mut Verdict) {
-    let mut seen: Vec<(String, String, Vec<String>)> = Vec::new();
+    let mut seen: Vec<(String, &Failure, Vec<String>)> = Vec::new();
     for link in links {
         let Err(failure) = link.result else { continue };
         if !failure.is_of_network() {
@@ -141,24 +185,23 @@ fn network(links: &[Link<'_>], verdict: &mut Verdict) {
         }
         let (host, why) = (link.to.url_host(), failure.to_string());
         let port = format!("{} ({})", link.to.port, link.name);
-        match seen.iter_mut().find(|(other, text, _)| (other, text) == (&host, &why)) {
+        match seen.iter_mut().find(|(other, cause, _)| *other == host && cause.to_string() == why) {
             Some((.., ports)) => ports.push(port),
-            None => seen.push((host, why, vec![port])),
+            None => seen.push((host, failure, vec![port])),
         }
     }
-    for (host, why, ports) in seen {
-        let is_name = why.contains("the name");
+    for (host, failure, ports) in seen {
         let plural = if ports.len() == 1 { "" } else { "s" };
-        let (text, hint) = if is_name || why.contains("resolved") {
-            (why, format!("check DNS, or add the name to /etc/hosts: getent hosts {host}"))
-        } else {
-            let ports = ports.join(", ");
-            let hint = if why.contains("refused") {
-                "on the host of cloudcore, run edge-check cloud; behind a NodePort the ports are 30000, 30002 and 30004"
-            } else {
-                "check routes and firewalls between this host and cloudcore"
-            };
-            (format!("port{plural} {ports}: {why}"), hint.to_owned())
+        let of_ports = || format!("port{plural} {}: {failure}", ports.join(", "));
+        let (text, hint) = match failure {
+            Failure::Unresolved(_) | Failure::Late(Stage::Resolve) => {
+                (failure.to_string(), format!("check DNS, or add the name to /etc/hosts: getent hosts {host}"))
+            }
+            Failure::Refused => {
+                let hint = "on the host of cloudcore, run edge-check cloud; behind a NodePort the ports are 30000, 30002 and 30004";
+                (of_ports(), hint.to_owned())
+            }
+            _ => (of_ports(), "check routes and firewalls between this host and cloudcore".to_owned()),
         };
         verdict.findings.push(Finding::error(&host, text).hint(hint));
     }
@@ -175,12 +218,17 @@ fn other_ca(facts: &Facts, verdict: &mut Verdict) -> bool {
     let text = format!(
         "cloudcore at {https} has another CA than the one of this node: it was installed again, or it is another cloudcore"
     );
-    let hint = "join again with a token of that cloudcore: edge-join apply --cloudcore HOST --token -";
+    let hint = format!("join again with a token of that cloudcore: {}", facts.config.join());
     verdict.findings.push(Finding::error(facts.config.files.ca.as_path(), text).hint(hint));
     true
 }
 
-fn of_failure(link: &Link<'_>, failure: &Failure) -> Finding {
+fn of_failure(facts: &Facts, link: &Link<'_>, failure: &Failure) -> Finding {
+    if link.name == HTTPS && matches!(failure, Failure::CertificateRequired) {
+        let text = format!("{HTTPS}: {failure}: that is the hub's port");
+        return Finding::error(link.to.to_string(), text)
+            .hint(format!("edge-conf set modules.edgeHub.httpServer=https://{}:10002", link.to.url_host()));
+    }
     let finding = Finding::error(link.to.to_string(), format!("{}: {failure}", link.name));
     let hint = match failure {
         Failure::Distrusted(why) => match **why {
@@ -189,14 +237,15 @@ fn of_failure(link: &Link<'_>, failure: &Failure) -> Finding {
                 link.to.url_host()
             ),
             Distrust::OtherCa(_) => {
-                "another server answers there, or cloudcore was installed again: join again".to_owned()
+                format!(
+                    "another server answers there, or cloudcore was installed again: join again: {}",
+                    facts.config.join()
+                )
             }
             _ => "on the host of cloudcore, run edge-certgen check".to_owned(),
         },
-        Failure::CertificateRefused(_) => "join again: edge-join apply --cloudcore HOST --token -".to_owned(),
-        Failure::NotTls | Failure::NotHttp | Failure::Handshake(_) => {
-            format!("is that the {} of cloudcore? check the port: edge-conf check", link.name)
-        }
+        Failure::CertificateRefused(_) => format!("join again: {}", facts.config.join()),
+        Failure::NotTls | Failure::NotHttp | Failure::Handshake(_) => is_that(link),
         _ => "on the host of cloudcore, run edge-check cloud".to_owned(),
     };
     finding.hint(hint)
