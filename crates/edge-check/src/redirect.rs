@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use edge_firewall::{Family, Firewall, Outgoing, outgoing, outgoing_scope};
-use edge_host::{Host, Result};
+use edge_firewall::{Family, Firewall, Limit, Outgoing, outgoing, outgoing_scope};
+use edge_host::{Result, Root};
+
+use crate::probe::TIME;
 
 /// The rules of this host; none if they cannot be read, with the reason.
 #[derive(Debug)]
@@ -11,18 +13,26 @@ pub(crate) struct Rules(Result<Firewall, String>);
 
 impl Rules {
     /// Reads them.
-    pub(crate) fn read(host: &Host) -> Rules {
-        Rules(Firewall::read_any(&host.root, &outgoing_scope()).map_err(|error| error.message().to_owned()))
+    pub(crate) fn read(root: &Root) -> Rules {
+        let scope = outgoing_scope(Limit::within(TIME));
+        Rules(Firewall::read_any(root, &scope).map_err(|error| error.message().to_owned()))
+    }
+
+    /// Those of a thread that has ended without an answer.
+    pub(crate) fn unread() -> Rules {
+        Rules(Err("internal error: its thread ended".to_owned()))
     }
 
     /// Where connections to this port of other hosts go; to this address alone, if it is given.
     pub(crate) fn of(&self, family: Family, port: u16, address: Option<IpAddr>) -> Outgoing {
         match &self.0 {
             Err(why) => Outgoing::Unknown(why.clone()),
-            Ok(firewall) => match firewall.views() {
-                Err(error) => Outgoing::Unknown(error.message().to_owned()),
-                Ok(views) => outgoing(&views, family, port, address),
-            },
+            Ok(firewall) => {
+                match firewall.unusable_of(family).map_or_else(|| firewall.views(), |error| Err(error.clone())) {
+                    Err(error) => Outgoing::Unknown(error.message().to_owned()),
+                    Ok(views) => outgoing(&views, family, port, address),
+                }
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use edge_host::{Cmd, SEARCH_PATH};
 
 use crate::backend::Family;
 use crate::connection::{Applies, Conditions, Target};
+use crate::limit::Limit;
 use crate::nft::{hooks, rules};
 use crate::read::Seen;
 use crate::save::Rule;
@@ -62,11 +63,11 @@ impl Earlier {
 ///
 /// The chains of a family are listed only if it has a table that is not one of iptables, or iptables does not show all of
 /// one: a cluster has tens of thousands of them.
-pub(crate) fn add_earlier(all: &mut [Seen]) {
+pub(crate) fn add_earlier(all: &mut [Seen], limit: Limit) {
     if which::which_in(PROGRAM, Some(SEARCH_PATH), "/").is_err() {
         return;
     }
-    let text = nft(&LIST_TABLES).unwrap_or_default();
+    let text = nft(&LIST_TABLES, limit).unwrap_or_default();
     let tables = tables(&text);
     for (nft_family, families) in FAMILIES {
         let is_foreign = |(family, name): &(&str, &str)| {
@@ -75,7 +76,7 @@ pub(crate) fn add_earlier(all: &mut [Seen]) {
         let is_hidden = |seen: &Seen| families == [seen.family] && !seen.notes.is_empty();
         if tables.is_empty() || tables.iter().any(is_foreign) || all.iter().any(is_hidden) {
             let mut of_family = all.iter_mut().filter(|seen| families.contains(&seen.family));
-            match chains_of(nft_family) {
+            match chains_of(nft_family, limit) {
                 Some(found) => of_family.for_each(|seen| seen.earlier.extend_from_slice(&found)),
                 None => of_family.next().into_iter().for_each(|seen| {
                     seen.notes.push(format!(
@@ -88,8 +89,8 @@ pub(crate) fn add_earlier(all: &mut [Seen]) {
 }
 
 /// None if they cannot be listed.
-fn chains_of(nft_family: &str) -> Option<Vec<Earlier>> {
-    let found = hooks(&nft(&["-j", "list", "chains", nft_family])?)?;
+fn chains_of(nft_family: &str, limit: Limit) -> Option<Vec<Earlier>> {
+    let found = hooks(&nft(&["-j", "list", "chains", nft_family], limit)?)?;
     let is_earlier = |prio: i64| prio < PRIORITY;
     let mut all = Vec::new();
     for chain in found {
@@ -98,7 +99,7 @@ fn chains_of(nft_family: &str) -> Option<Vec<Earlier>> {
         if all.len() == MOST_READ {
             break;
         }
-        let json = nft(&["-j", "list", "chain", &chain.family, &chain.table, &chain.name]);
+        let json = nft(&["-j", "list", "chain", &chain.family, &chain.table, &chain.name], limit);
         let rules = json.and_then(|json| rules(&json)).unwrap_or_default().into_iter().map(|rule| rule.text).collect();
         all.push(Earlier { name: format!("{} {} {}", chain.family, chain.table, chain.name), base, rules });
     }
@@ -111,8 +112,8 @@ pub(crate) fn tables(text: &str) -> Vec<(&str, &str)> {
     heads.filter_map(|head| head.split_once(' ')).collect()
 }
 
-fn nft(args: &[&str]) -> Option<String> {
-    let output = Cmd::find(PROGRAM).ok()?.args(args).keep_output(LARGEST).run().ok()?;
+fn nft(args: &[&str], limit: Limit) -> Option<String> {
+    let output = limit.on(Cmd::find(PROGRAM).ok()?.args(args).keep_output(LARGEST)).run().ok()?;
     Some(output.stdout)
 }
 

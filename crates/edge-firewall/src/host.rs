@@ -4,6 +4,7 @@ use edge_host::{Cmd, Error, Exit, Result, Root, SEARCH_PATH};
 
 use crate::backend::{Backend, Choice, Family, choose};
 use crate::earlier::add_earlier;
+use crate::limit::Limit;
 use crate::owned::Owned;
 use crate::owner::{Name, Owner};
 use crate::read::{Read, Seen, read_one};
@@ -55,7 +56,7 @@ impl Firewall {
     ///
     /// Errors: exit 1 if a family cannot be read at all: no program, not root.
     pub fn read(root: &Root, families: &[Family], scope: &Scope) -> Result<Firewall> {
-        let mut firewall = Firewall::of(Vec::new(), default_backend(root)?);
+        let mut firewall = Firewall::of(Vec::new(), default_backend(root, scope.limit)?);
         firewall.read_others(root, families, scope)?;
         for &family in families {
             if !firewall.seen.iter().any(|seen| seen.family == family) {
@@ -70,9 +71,10 @@ impl Firewall {
     ///
     /// Errors: exit 1 if there are programs and none of them can read.
     pub fn read_any(root: &Root, scope: &Scope) -> Result<Firewall> {
-        let mut firewall = Firewall::of(Vec::new(), default_backend(root)?);
+        let mut firewall = Firewall::of(Vec::new(), default_backend(root, scope.limit)?);
         firewall.read_others(root, &Family::ALL, scope)?;
-        add_earlier(&mut firewall.seen);
+        add_earlier(&mut firewall.seen, scope.limit);
+        scope.limit.check()?;
         match firewall.unusable.first() {
             Some((_, _, error)) if firewall.seen.is_empty() => Err(error.clone()),
             _ => Ok(firewall),
@@ -83,6 +85,7 @@ impl Firewall {
     pub fn read_others(&mut self, root: &Root, families: &[Family], scope: &Scope) -> Result<()> {
         for &family in families {
             for backend in Backend::ALL {
+                scope.limit.check()?;
                 let Some(stem) = stem(backend, family, self.default) else { continue };
                 match read_one(root, backend, family, &stem, scope)? {
                     Read::Rules(seen) => self.seen.push(seen),
@@ -129,6 +132,12 @@ impl Firewall {
     pub fn unreadable(&self) -> impl Iterator<Item = &Error> {
         let failed = self.unusable.iter().map(|(_, _, error)| error).filter(|error| !has_no_backend(error));
         self.seen.iter().filter_map(|seen| seen.unreadable.as_ref()).chain(failed)
+    }
+
+    /// Why rules of a family in a backend that the kernel has cannot be read.
+    pub fn unusable_of(&self, family: Family) -> Option<&Error> {
+        let mut failed = self.unusable.iter().filter(|(_, of, error)| *of == family && !has_no_backend(error));
+        failed.next().map(|(_, _, error)| error)
     }
 
     /// Errors: exit 4 if a table in the scope cannot be read.
@@ -221,14 +230,14 @@ fn is_installed(stem: &str, backend: Backend) -> bool {
 }
 
 /// The backend that plain `iptables` uses: by the target of its links, as with Debian's alternatives, or by its version.
-pub(crate) fn default_backend(root: &Root) -> Result<Option<Backend>> {
+pub(crate) fn default_backend(root: &Root, limit: Limit) -> Result<Option<Backend>> {
     let Ok(program) = which::which_in(Family::V4.program(), Some(SEARCH_PATH), "/") else { return Ok(None) };
     let file = root.canonical(&program)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if let Some(backend) = Backend::ALL.into_iter().find(|backend| name.contains(&backend.to_string())) {
         return Ok(Some(backend));
     }
-    let version = Cmd::find(Family::V4.program())?.arg("-V").run()?.stdout;
+    let version = limit.on(Cmd::find(Family::V4.program())?.arg("-V")).run()?.stdout;
     // Versions before 1.8 have only the legacy backend and do not name it.
     Ok(Some(if version.contains("nf_tables") { Backend::Nft } else { Backend::Legacy }))
 }

@@ -19,6 +19,7 @@ mod earlier;
 mod fuzz;
 mod hidden;
 mod host;
+mod limit;
 #[cfg(test)]
 mod linear_tests;
 mod listing;
@@ -47,6 +48,7 @@ pub use earlier::Earlier;
 pub use fuzz::fuzz;
 pub use hidden::{Hidden, HiddenPart};
 pub use host::{Firewall, View};
+pub use limit::Limit;
 pub use missing::missing;
 pub use outgoing::{Outgoing, by_address, outgoing, outgoing_scope};
 pub use owned::{Owned, OwnedChain, Placed};

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use crate::backend::Family;
 use crate::decision::{Chains, Deciding, Known, Path, Verdict};
 use crate::host::View;
+use crate::limit::Limit;
 use crate::owner::Name;
 use crate::scope::Scope;
 use crate::taken::{few, shown, taken};
@@ -37,12 +38,13 @@ pub fn by_address() -> &'static [Name] {
     &BY_ADDRESS
 }
 
-/// What must be read for [`outgoing`].
-pub fn outgoing_scope() -> Scope {
+/// What must be read for [`outgoing`], within this limit.
+pub fn outgoing_scope(limit: Limit) -> Scope {
     Scope {
         table: TABLE.to_owned(),
         chains: vec![OUTPUT.to_owned()],
         follow_except: Some(BY_ADDRESS.clone()),
+        limit,
         ..Scope::default()
     }
 }

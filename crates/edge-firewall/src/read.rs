@@ -8,6 +8,7 @@ use edge_host::{Cmd, Error, Exit, Result, Root};
 
 use crate::backend::{Backend, Family};
 use crate::earlier::Earlier;
+use crate::limit::Limit;
 use crate::owner::{Matcher, Owner};
 use crate::reader::Reader;
 use crate::save::Save;
@@ -89,7 +90,7 @@ pub(crate) fn read_one(root: &Root, backend: Backend, family: Family, stem: &str
         Backend::Nft => read_chains(&mut seen, &Reader { program: stem, family, scope }),
         Backend::Legacy => {
             let tables = legacy_tables(root, family)?;
-            if !tables.is_empty() { read_all(&mut seen, stem, &tables) } else { Ok(()) }
+            if !tables.is_empty() { read_all(&mut seen, stem, &tables, scope.limit) } else { Ok(()) }
         }
     };
     match read {
@@ -125,9 +126,15 @@ fn read_chains(seen: &mut Seen, reader: &Reader<'_>) -> Result<()> {
     Ok(())
 }
 
+/// iptables-save of a backend.
+fn save(stem: &str, limit: Limit) -> Result<Cmd> {
+    let cmd = Cmd::find(&format!("{stem}-save"))?.arg("--counters").deadline(DEADLINE).keep_output(LARGEST_SAVE);
+    Ok(limit.on(cmd))
+}
+
 /// Reads all tables with iptables-save; these must be among them.
-pub(crate) fn read_all(seen: &mut Seen, stem: &str, tables: &str) -> Result<()> {
-    let save = Cmd::find(&format!("{stem}-save"))?.arg("--counters").deadline(DEADLINE).keep_output(LARGEST_SAVE);
+pub(crate) fn read_all(seen: &mut Seen, stem: &str, tables: &str, limit: Limit) -> Result<()> {
+    let save = save(stem, limit)?;
     seen.text = save.run_whole()?.stdout;
     let cannot = |cause: String| Error::cannot("read", format!("the output of {}", save.shown()), cause);
     match tables.lines().find(|table| !seen.text.contains(&format!("*{table}\n"))) {
@@ -150,12 +157,7 @@ impl Seen {
         } else {
             let stem = self.restore.strip_suffix("-restore").unwrap_or(&self.restore);
             // The table that was read stays the first of its name.
-            Cmd::find(&format!("{stem}-save"))?
-                .arg("--counters")
-                .deadline(DEADLINE)
-                .keep_output(LARGEST_SAVE)
-                .run_whole()?
-                .stdout
+            save(stem, scope.limit)?.run_whole()?.stdout
         };
         self.text.push_str(&more);
         Ok(())

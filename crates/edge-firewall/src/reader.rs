@@ -194,7 +194,8 @@ impl Reader<'_> {
     }
 
     fn iptables(&self) -> Result<Cmd> {
-        Ok(Cmd::find(self.program)?.args(["-t", &self.scope.table]).keep_output(LARGEST))
+        let cmd = Cmd::find(self.program)?.args(["-t", &self.scope.table]).keep_output(LARGEST);
+        Ok(self.scope.limit.on(cmd))
     }
 
     fn list(&self, chain: &str) -> Result<Listed> {
@@ -231,7 +232,7 @@ impl Reader<'_> {
 
     /// Whether a table has a chain that rules of another chain could jump to.
     fn jumps_to(&self, chain: &str, from: &str, table: &str) -> Result<bool> {
-        let cmd = Cmd::find(self.program)?.args(["-t", table, "-C", from, "-j", chain]);
+        let cmd = self.scope.limit.on(Cmd::find(self.program)?.args(["-t", table, "-C", from, "-j", chain]));
         let output = cmd.output()?;
         if output.status.success() || output.stderr.contains("Bad rule") {
             return Ok(true);
@@ -270,7 +271,7 @@ impl Reader<'_> {
         if which::which_in("nft", Some(SEARCH_PATH), "/").is_err() {
             return Ok(None);
         }
-        let cmd = Cmd::find("nft")?.arg("-j").args(args).keep_output(LARGEST);
+        let cmd = self.scope.limit.on(Cmd::find("nft")?.arg("-j").args(args).keep_output(LARGEST));
         let output = cmd.run().map_err(|error| self.refused(error.message()))?;
         let read = read(&output.stdout).ok_or_else(|| self.refused(format!("unexpected output of {}", cmd.shown())))?;
         Ok(Some(read))

@@ -1,5 +1,6 @@
 //! What an owner needs of a table.
 
+use crate::limit::Limit;
 use crate::owner::{Name, Owner};
 
 /// The part of a table that must be readable before an owner's rules in it may be changed.
@@ -16,4 +17,6 @@ pub struct Scope {
     /// Rules that the owner may have in `chains`: chain and rule. nft does not show extensions of iptables completely,
     /// but iptables can check for a rule.
     pub placed: Vec<(String, String)>,
+    /// How long reading may take.
+    pub limit: Limit,
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::backend::{Backend, Family};
 use crate::host::{Firewall, View};
+use crate::limit::Limit;
 use crate::owned::Owned;
 use crate::owner::Owner;
 use crate::read::Seen;
@@ -96,6 +97,7 @@ impl Editor for Rules {
             chains: chains.into_iter().cloned().collect(),
             follow_except: None,
             placed: change.placed.clone(),
+            limit: Limit::default(),
         };
         let firewall = Firewall::read(&Root::live()?, &[change.family], &scope)?;
         let backend = firewall.named(change.backend, change.family)?;

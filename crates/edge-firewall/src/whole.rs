@@ -7,6 +7,7 @@ use edge_host::{Error, Result, Root};
 
 use crate::backend::{Backend, Family};
 use crate::host::{Firewall, default_backend, stem};
+use crate::limit::Limit;
 use crate::read::{Seen, legacy_tables, needs_root, read_all};
 
 impl Firewall {
@@ -17,7 +18,7 @@ impl Firewall {
     ///
     /// Errors: exit 1 if only root may read them.
     pub fn read_whole(root: &Root) -> Result<Firewall> {
-        let default = default_backend(root)?;
+        let default = default_backend(root, Limit::default())?;
         let mut firewall = Firewall::of(Vec::new(), default);
         let mut jobs = Vec::new();
         for family in Family::ALL {
@@ -105,6 +106,6 @@ fn read(root: &Root, backend: Backend, family: Family, stem: &str) -> Result<See
         },
     };
     let mut seen = empty;
-    read_all(&mut seen, stem, &tables)?;
+    read_all(&mut seen, stem, &tables, Limit::default())?;
     Ok(seen)
 }

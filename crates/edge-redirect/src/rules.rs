@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use edge_firewall::{Dnat, Name, Owned, OwnedChain, Owner, Placed, Rule, Scope, Table, by_address, quote};
+use edge_firewall::{Dnat, Limit, Name, Owned, OwnedChain, Owner, Placed, Rule, Scope, Table, by_address, quote};
 use edge_kubeedge::stream::{KEPT_CHAIN, STREAM_PORT};
 
 use crate::redirect::Redirect;
@@ -34,6 +34,7 @@ pub(crate) fn scope() -> Scope {
         chains: chains.to_vec(),
         // Such as cloudcore's own chain.
         follow_except: Some(by_address().to_vec()),
+        limit: Limit::default(),
     }
 }
 

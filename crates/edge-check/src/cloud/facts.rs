@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Instant;
 
 use edge_firewall::{Family, Outgoing};
-use edge_host::{Error, Host, Result, ResultExt, SocketOwner, SocketState, processes, socket_owners, sockets};
+use edge_host::{Error, Host, Result, ResultExt, SocketOwner, SocketState, socket_owners, sockets};
 use edge_hub::{Address, Failure, Peer, Request, Tls, exchange, look, reach};
 use edge_kubeedge::settings::{Settings, texts};
 use edge_kubeedge::stream::{HTTPS_PORT, STREAM_PORT, TUNNEL_PORT, WEBSOCKET_PORT, dialled_port};
@@ -14,14 +15,14 @@ use edge_kubeedge::unit::config_in_use;
 use edge_kubeedge::{Kind, Minor, version};
 use edge_pki::cert::Certificate;
 
-use crate::probe::{MOST, deadline};
+use crate::probe::{MOST, deadline, deadline_since};
 use crate::redirect::{Rules, family, target};
+use crate::running::{Processes, Running};
 
 /// The port that the API server connects to if the version is unknown: that of the first cloudcore from 1.7 on.
 const USUAL_DIALLED: u16 = 10351;
-/// An API server of kubeadm, and the programs that are or contain one.
+/// An API server of kubeadm.
 const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
-const API_SERVERS: [&str; 3] = ["kube-apiserver", "k3s", "k3s-server"];
 
 /// A port of cloudcore on this host.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub(crate) struct Port {
     pub(crate) name: &'static str,
     /// Its number.
     pub(crate) number: u16,
+    /// The setting that decides about it.
+    pub(crate) setting: &'static str,
     /// The addresses on which something listens there, each with its owner.
     pub(crate) listeners: Vec<(IpAddr, SocketOwner)>,
 }
@@ -54,6 +57,8 @@ pub(crate) struct Redirect {
     pub(crate) port: u16,
     /// The cloudcore that has recorded it.
     pub(crate) recorded: Option<IpAddr>,
+    /// It is recorded without an address.
+    pub(crate) is_without_address: bool,
     /// Where its connections go.
     pub(crate) outgoing: Outgoing,
     /// Whether something listens where they go.
@@ -68,7 +73,7 @@ pub(crate) struct Facts {
     /// Whether there is one; cloudcore in a pod has it elsewhere.
     pub(crate) has_file: bool,
     /// Whether a cloudcore runs on this host.
-    pub(crate) runs: bool,
+    pub(crate) runs: Running,
     /// Whether kubectl logs is on; the ports of the stream are then among the others.
     pub(crate) streams: bool,
     /// The ports.
@@ -80,9 +85,16 @@ pub(crate) struct Facts {
     /// The address of this cloudcore for a command; `IP` if the configuration has none.
     pub(crate) own_address: String,
     /// Whether an API server runs here.
-    pub(crate) has_api_server: bool,
+    pub(crate) has_api_server: Running,
     /// The redirects that an API server needs.
     pub(crate) redirects: Vec<Redirect>,
+}
+
+impl Facts {
+    /// An API server runs here, and no cloudcore: of ports nothing is expected.
+    pub(crate) fn is_api_server_alone(&self) -> bool {
+        !self.has_file && self.runs == Running::No && self.has_api_server == Running::Yes
+    }
 }
 
 /// Reads them; `records` are the ports that cloudcores have recorded, if they were given.
@@ -101,21 +113,21 @@ pub(crate) fn read(host: &Host, records: Option<&[Recorded]>) -> Result<Facts> {
     let settings = Settings::new(kind, version, &document);
     let own = texts(&document, "modules.cloudHub.advertiseAddress").find_map(|text| text.parse().ok());
     let mut facts = of_settings(&settings, &file, has_file, own);
-    let programs: Vec<String> = processes(&host.root)?
-        .iter()
-        .filter_map(|process| Some(process.executable()?.file_name()?.to_string_lossy().into_owned()))
-        .collect();
-    facts.runs = programs.iter().any(|name| name == kind.program());
-    facts.has_api_server = programs.iter().any(|name| API_SERVERS.contains(&name.as_str()))
-        || host.root.entry_kind(Path::new(MANIFEST))?.is_some();
-    listeners(host, &mut facts.ports)?;
-    if facts.has_api_server && (facts.streams || records.is_some()) {
-        facts.redirects = redirects(host, records, version, own);
+    let processes = Processes::read(&host.root)?;
+    facts.runs = processes.running(kind.program());
+    facts.has_api_server = processes.api_server();
+    if host.root.entry_kind(Path::new(MANIFEST))?.is_some() {
+        facts.has_api_server = Running::Yes;
     }
+    listeners(host, &mut facts.ports)?;
+    if facts.is_api_server_alone() {
+        facts.ports.clear();
+    }
+    let needs_rules = facts.has_api_server == Running::Yes && (facts.streams || records.is_some());
     let certificate = settings.in_force("modules.cloudStream.tlsStreamCertFile").map(PathBuf::from);
     let is_served = facts.ports.iter().any(|port| port.number == facts.stream_port && !port.listeners.is_empty());
     let to = Address::of_ip(IpAddr::V4(Ipv4Addr::LOCALHOST), facts.stream_port);
-    let redirects = &mut facts.redirects;
+    let (root, begin) = (&host.root, Instant::now());
     let request = Request::get("/stats/summary");
     let stream = thread::scope(|scope| {
         let presented = is_served.then(|| scope.spawn(|| look(&to, Tls::UNVERIFIED, deadline())));
@@ -125,16 +137,20 @@ pub(crate) fn read(host: &Host, records: Option<&[Recorded]>) -> Result<Facts> {
                 exchange(to, Tls::UNVERIFIED, request, MOST, deadline()).map(|found| found.answer.status)
             })
         });
-        let reached: Vec<_> = redirects
+        let rules = needs_rules.then(|| scope.spawn(|| Rules::read(root)));
+        let rules = rules.map(|thread| thread.join().unwrap_or_else(|_| Rules::unread()));
+        facts.redirects = rules.map(|rules| redirects(&rules, records, version, own)).unwrap_or_default();
+        let reached: Vec<_> = facts
+            .redirects
             .iter()
             .map(|redirect| {
                 let Outgoing::Redirected(to) = &redirect.outgoing else { return None };
                 let to = target(to)?;
                 let to = Address::of_ip(to.ip(), to.port());
-                Some(scope.spawn(move || reach(&to, deadline())))
+                Some(scope.spawn(move || reach(&to, deadline_since(begin))))
             })
             .collect();
-        for (redirect, thread) in redirects.iter_mut().zip(reached) {
+        for (redirect, thread) in facts.redirects.iter_mut().zip(reached) {
             redirect.reached = thread.and_then(|thread| thread.join().ok());
         }
         Some((presented?.join().ok()?, answer?.join().ok()?))
@@ -162,28 +178,29 @@ fn of_settings(settings: &Settings<'_>, file: &Path, has_file: bool, own: Option
         (
             "hub",
             settings.is_on("modules.cloudHub.websocket.enable"),
-            port("modules.cloudHub.websocket.port", WEBSOCKET_PORT),
+            ("modules.cloudHub.websocket", port("modules.cloudHub.websocket.port", WEBSOCKET_PORT)),
         ),
         (
             "HTTPS port",
             settings.is_on("modules.cloudHub.https.enable"),
-            port("modules.cloudHub.https.port", HTTPS_PORT),
+            ("modules.cloudHub.https", port("modules.cloudHub.https.port", HTTPS_PORT)),
         ),
-        ("stream port", streams, stream_port),
-        ("tunnel", streams, port("modules.cloudStream.tunnelPort", TUNNEL_PORT)),
+        ("stream port", streams, ("modules.cloudStream.streamPort", stream_port)),
+        ("tunnel", streams, ("modules.cloudStream.tunnelPort", port("modules.cloudStream.tunnelPort", TUNNEL_PORT))),
     ];
     let ports = all.into_iter().filter(|(_, is_on, _)| *is_on);
+    let ports = ports.map(|(name, _, (setting, number))| Port { name, number, setting, listeners: Vec::new() });
     Facts {
         file: file.display().to_string(),
         has_file,
-        runs: false,
+        runs: Running::No,
         streams,
-        ports: ports.map(|(name, _, number)| Port { name, number, listeners: Vec::new() }).collect(),
+        ports: ports.collect(),
         stream: None,
         stream_port,
         own_address: own
             .map_or_else(|| "IP".to_owned(), |ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() }),
-        has_api_server: false,
+        has_api_server: Running::No,
         redirects: Vec::new(),
     }
 }
@@ -201,14 +218,20 @@ fn listeners(host: &Host, ports: &mut [Port]) -> Result<()> {
     Ok(())
 }
 
-fn redirects(host: &Host, records: Option<&[Recorded]>, version: Option<Minor>, own: Option<IpAddr>) -> Vec<Redirect> {
-    let rules = Rules::read(host);
+/// The redirects that were recorded, or the usual one.
+fn redirects(
+    rules: &Rules,
+    records: Option<&[Recorded]>,
+    version: Option<Minor>,
+    own: Option<IpAddr>,
+) -> Vec<Redirect> {
     // Edge nodes have addresses of the family of their cloudcore.
     let family = |recorded: &Recorded| recorded.address.or(own).map_or(Family::V4, family);
     let usual = [Recorded { address: None, port: version.and_then(dialled_port).unwrap_or(USUAL_DIALLED) }];
     let one = |recorded: &Recorded| Redirect {
         port: recorded.port,
         recorded: recorded.address,
+        is_without_address: records.is_some() && recorded.address.is_none(),
         outgoing: rules.of(family(recorded), recorded.port, None),
         reached: None,
     };

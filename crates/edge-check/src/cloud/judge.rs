@@ -8,9 +8,11 @@ use edge_pki::times;
 
 use super::facts::{Facts, Port, Redirect, Stream};
 use crate::redirect::target;
+use crate::running::Running;
 
 /// From so many days on the end of a certificate is reported.
 const SOON: i64 = 30;
+const AS_ROOT: &str = "run it as root (sudo)";
 
 /// The findings, causes only, and the links that were seen to work.
 pub(crate) fn judge(facts: &Facts, now: i64) -> (Vec<Finding>, Vec<StatusLine>) {
@@ -26,19 +28,33 @@ pub(crate) fn judge(facts: &Facts, now: i64) -> (Vec<Finding>, Vec<StatusLine>) 
         without_certificate(facts, stream, &mut findings);
     }
     for redirect in &facts.redirects {
+        if redirect.is_without_address {
+            let text = "it is recorded with an empty address: that cloudcore could not determine its own";
+            let hint = "add its host name and address to /etc/hosts on its host, and restart it";
+            findings.push(Finding::warning(format!("redirect of port {}", redirect.port), text).hint(hint));
+        }
         match of_redirect(facts, redirect) {
             Ok(link) => links.push(link),
             Err(finding) => findings.push(*finding),
         }
     }
-    if facts.runs && facts.streams && !facts.has_api_server {
+    if facts.runs == Running::Yes && facts.streams && facts.has_api_server == Running::No {
         let text = "no API server runs on this host: the redirects are checked on the hosts that have one";
         findings.push(Finding::new(Severity::Note, "", text));
+    }
+    if facts.has_api_server == Running::Unknown {
+        let text = "unknown whether an API server runs on this host, whose redirects would be checked: processes of other users are hidden";
+        findings.push(Finding::new(Severity::Note, "", text).hint(AS_ROOT));
     }
     (findings, links)
 }
 
 fn ports(facts: &Facts, findings: &mut Vec<Finding>, links: &mut Vec<StatusLine>) {
+    if facts.is_api_server_alone() {
+        let text = "no cloudcore was found on this host: only the redirects of its API server are checked";
+        findings.push(Finding::new(Severity::Note, "", text).hint("also run it on the host of cloudcore"));
+        return;
+    }
     let is_cloudcore = |owner: &SocketOwner| match owner {
         SocketOwner::Process { program, .. } => Some(program.rsplit('/').next() == Some(Kind::CloudCore.program())),
         SocketOwner::Unknown => None,
@@ -49,7 +65,7 @@ fn ports(facts: &Facts, findings: &mut Vec<Finding>, links: &mut Vec<StatusLine>
     for port in &facts.ports {
         // A service of Kubernetes or a proxy may listen for a cloudcore in a pod.
         if let Some((_, owner)) = foreign(port).filter(|_| facts.has_file) {
-            let text = format!("the {} of cloudcore is in use by {}", port.name, shown(&owner));
+            let text = format!("the {} of cloudcore is in use by {}", port.name, owner);
             findings.push(
                 Finding::error(format!("port {}", port.number), text)
                     .hint("stop that program, or give it another port"),
@@ -57,8 +73,15 @@ fn ports(facts: &Facts, findings: &mut Vec<Finding>, links: &mut Vec<StatusLine>
         }
     }
     let silent: Vec<&Port> = facts.ports.iter().filter(|port| port.listeners.is_empty()).collect();
-    if !facts.runs && silent.len() == facts.ports.len() {
-        let (text, hint) = if facts.has_file {
+    if facts.runs != Running::Yes && silent.len() == facts.ports.len() {
+        if facts.runs == Running::Unknown && !facts.has_file {
+            let text = "unknown whether cloudcore runs on this host: processes of other users are hidden";
+            findings.push(Finding::new(Severity::Note, "", text).hint(AS_ROOT));
+            return;
+        }
+        let (text, hint) = if facts.runs == Running::Unknown {
+            ("nothing listens on the ports of cloudcore", "see its log: journalctl -u cloudcore -n 20")
+        } else if facts.has_file {
             (
                 "cloudcore does not run: nothing listens on its ports",
                 "systemctl restart cloudcore, and see its log: journalctl -u cloudcore -n 20",
@@ -76,18 +99,12 @@ fn ports(facts: &Facts, findings: &mut Vec<Finding>, links: &mut Vec<StatusLine>
             findings.push(finding.hint("see the log of cloudcore: journalctl -u cloudcore -n 20"));
         } else if port.listeners.iter().all(|(ip, _)| ip.is_loopback()) {
             let text = format!("the {} listens on this host alone: no other host can connect", port.name);
-            findings.push(Finding::error(format!("port {}", port.number), text).hint("edge-conf get modules.cloudHub"));
+            findings.push(
+                Finding::error(format!("port {}", port.number), text).hint(format!("edge-conf get {}", port.setting)),
+            );
         } else if foreign(port).is_none() || !facts.has_file {
             links.push(StatusLine::new(format!("{} {}", port.name, port.number), "ok", "it listens"));
         }
-    }
-}
-
-fn shown(owner: &SocketOwner) -> String {
-    match owner {
-        SocketOwner::Process { pid, program } => format!("{program} (process {pid})"),
-        SocketOwner::Unknown => "a process of another user".to_owned(),
-        SocketOwner::Outside => "a program outside of this PID namespace".to_owned(),
     }
 }
 
@@ -120,7 +137,7 @@ fn certificate(stream: &Stream, now: i64, findings: &mut Vec<Finding>, links: &m
         stream.in_file.as_ref().filter(|(_, found)| found.fingerprint() != presented.fingerprint())
     {
         let text = format!(
-            "the stream server presents another certificate than that in {}: cloudcore was not restarted since",
+            "the stream server presents a certificate other than the one in {}: cloudcore has not been restarted since it changed",
             path.display()
         );
         findings.push(Finding::warning(&place, text).hint("systemctl restart cloudcore"));
@@ -141,19 +158,35 @@ fn certificate(stream: &Stream, now: i64, findings: &mut Vec<Finding>, links: &m
 fn without_certificate(facts: &Facts, stream: &Stream, findings: &mut Vec<Finding>) {
     let own = facts.ports.iter().find(|port| port.number == stream.port);
     let is_open = own.is_some_and(|port| port.listeners.iter().any(|(ip, _)| !ip.is_loopback()));
-    if let (Ok(_), true) = (&stream.without_certificate, is_open) {
-        let port = stream.port;
-        let text = "it answers without a certificate of the client: every host that reaches it can run commands in the pods of edge nodes";
-        let hint = format!(
-            "let only the hosts with an API server in: iptables -I INPUT -p tcp --dport {port} ! -s APISERVER -j DROP"
-        );
-        findings.push(Finding::warning(format!("port {port}"), text).hint(hint));
+    if !is_open {
+        return;
+    }
+    let port = stream.port;
+    let place = format!("port {port}");
+    match &stream.without_certificate {
+        Ok(_) | Err(Failure::TooLarge { .. }) => {
+            let text = "it does not require a client certificate: unless a firewall limits it, every host that reaches it can run commands in the pods of edge nodes";
+            let accept = |from: &str| format!("iptables -A INPUT {from} -p tcp --dport {port} -j ACCEPT");
+            let hint = format!(
+                "accept this host and every host with an API server, then drop the others: {}; {}; iptables -A INPUT -p tcp --dport {port} -j DROP",
+                accept("-i lo"),
+                accept("-s APISERVER")
+            );
+            findings.push(Finding::warning(place, text).hint(hint));
+        }
+        Err(Failure::CertificateRequired | Failure::CertificateRefused(_)) => {}
+        // It is an error already.
+        Err(_) if stream.presented.is_err() => {}
+        Err(failure) => {
+            let text = format!("unknown whether it requires a client certificate: {failure}");
+            findings.push(Finding::new(Severity::Note, place, text));
+        }
     }
 }
 
 /// Whether a port of edge nodes is redirected to its cloudcore.
 fn of_redirect(facts: &Facts, redirect: &Redirect) -> Result<StatusLine, Box<Finding>> {
-    let Redirect { port, recorded, outgoing, reached } = redirect;
+    let Redirect { port, recorded, outgoing, reached, .. } = redirect;
     let place = format!("redirect of port {port}");
     let address = recorded
         .map_or_else(|| facts.own_address.clone(), |ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });

@@ -20,7 +20,12 @@ pub(crate) fn run(host: &mut Host, tunnelport: Option<&Path>) -> Result<Outcome>
             let mut cluster = Cluster::default();
             cluster.read(&source)?;
             let none = || Error::cannot("use", &source.name, "it has no ConfigMap kubeedge/tunnelport").hint(RECORD);
-            Some(cluster.recorded.ok_or_else(none)?)
+            let recorded = cluster.recorded.ok_or_else(none)?;
+            if recorded.is_empty() {
+                return Err(Error::cannot("use", &source.name, "no cloudcore has recorded a port")
+                    .hint("start cloudcore with cloudStream enabled, then run again"));
+            }
+            Some(recorded)
         }
         None => None,
     };

@@ -1,9 +1,11 @@
 //! `cloud`: ports, the pair of the stream server, redirects.
 
-use super::world::finds;
+use std::time::Duration;
+
+use super::world::{finds, run};
 
 /// The stream server lets everybody in, in every version of KubeEdge.
-const OPEN: &str = "port 10003: warning: it answers without a certificate of the client";
+const OPEN: &str = "port 10003: warning: it does not require a client certificate: unless a firewall limits it";
 const CHECK: &str = "\"$CHECK\" cloud";
 
 #[test]
@@ -103,7 +105,7 @@ fn cloud_compares_the_pair_that_is_served_with_that_of_the_file() {
         &script,
         0,
         &[
-            "port 10003: warning: the stream server presents another certificate than that in /etc/kubeedge/certs/stream.crt",
+            "port 10003: warning: the stream server presents a certificate other than the one in /etc/kubeedge/certs/stream.crt: cloudcore has not been restarted since it changed",
             OPEN,
         ],
     );
@@ -114,4 +116,56 @@ fn cloud_compares_the_pair_that_is_served_with_that_of_the_file() {
         0,
         &["/etc/kubeedge/config/cloudcore.yaml: warning: modules.cloudStream.enable: the stream is off"],
     );
+}
+
+#[test]
+fn cloud_of_an_api_server_without_cloudcore_checks_only_redirects() {
+    let test = "cloud_of_an_api_server_without_cloudcore_checks_only_redirects";
+    let alone = "rm /etc/kubeedge/config/cloudcore.yaml; api_server";
+    let missing = "redirect of port 10351: error: no rule redirects it";
+    let Some(shown) = finds(test, &format!("{alone}; {CHECK}"), 3, &[missing]) else { return };
+    assert!(shown.contains("note: no cloudcore was found on this host"), "{shown}");
+    finds(
+        test,
+        &format!("{alone}; redirect 10351 198.51.100.9:10003; {CHECK}"),
+        3,
+        &[
+            "redirect of port 10351: error: it is redirected to 198.51.100.9:10003: the connection is not answered in time",
+        ],
+    );
+}
+
+#[test]
+fn cloud_does_not_take_an_empty_record_for_success() {
+    let test = "cloud_does_not_take_an_empty_record_for_success";
+    let record = |record: &str| {
+        format!(
+            r#"{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "tunnelport", "namespace": "kubeedge", "annotations": {{"tunnelportrecord.kubeedge.io": "{record}"}}}}}}"#
+        )
+    };
+    let with = |text: &str| {
+        let record = record(text);
+        format!("cloud; api_server; redirect; printf '%s' '{record}' > /mnt/record; {CHECK} --tunnelport /mnt/record")
+    };
+    let none = r#"{\"ipTunnelPort\":{}}"#;
+    let Some((ran, _)) = run(test, &with(none)) else { return };
+    let shown = "edge-check: cannot use /mnt/record: no cloudcore has recorded a port\n";
+    assert!(ran.code == 1 && ran.stdout.starts_with(shown), "{}", ran.stdout);
+    let empty = r#"{\"ipTunnelPort\":{\"\":10351}}"#;
+    finds(test, &with(empty), 0, &[OPEN, "redirect of port 10351: warning: it is recorded with an empty address"]);
+}
+
+#[test]
+fn cloud_does_not_wait_for_an_iptables_that_hangs() {
+    let test = "cloud_does_not_wait_for_an_iptables_that_hangs";
+    let hang = "printf '#!/bin/sh\\ntrap \"\" TERM\\nsleep 30\\n' > /mnt/hang; chmod 755 /mnt/hang; \
+        for name in iptables-nft iptables-nft-save; do mount --bind /mnt/hang \"$(readlink -f \"$(command -v \"$name\")\")\" || exit 99; done";
+    let script = format!("cloud; api_server; redirect; {hang}; {CHECK}");
+    let unknown = "redirect of port 10351: warning: it is unknown whether it is in effect: ";
+    finds(test, &script, 0, &[OPEN, unknown]);
+    let Some((_, took)) = run(test, &script) else { return };
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    let logs = format!("cloud; edge; redirect; {hang}; \"$CHECK\" logs --node 198.51.100.7:10351");
+    let Some((ran, took)) = run(test, &logs) else { return };
+    assert!(took < Duration::from_secs(6) && !ran.stdout.contains("cloudcore: ok"), "{took:?} {}", ran.stdout);
 }

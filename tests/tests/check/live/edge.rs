@@ -11,7 +11,7 @@ fn edge_reports_every_link_that_works() {
     };
     for line in [
         "edgecore.yaml: ok: /etc/kubeedge/config/edgecore.yaml",
-        "clock: ok: that of cloudcore",
+        "clock: ok: within 60 seconds of cloudcore's",
         "certificate of the node: ok: valid for 36",
         "hub 192.0.2.1:10000: ok",
         "HTTPS port 192.0.2.1:10002: ok",
@@ -146,4 +146,51 @@ fn edge_names_what_edgecore_lacks_on_its_host() {
             "/etc/kubeedge/config/edgecore.yaml: error: modules.edgeHub.websocket.server: \"CLOUD_IP:10000\" is not an address of cloudcore",
         ],
     );
+}
+
+#[test]
+fn edge_names_swapped_ports() {
+    let test = "edge_names_swapped_ports";
+    finds(
+        test,
+        "edit 's/:10000/:30002/; s/:10002/:30000/; s/:10004/:30004/'; cloud --ports 30000,30002,30004; \"$CHECK\" edge",
+        3,
+        &[
+            "192.0.2.1:30002: error: hub: the server requests no client certificate: it is not the hub of cloudcore",
+            "192.0.2.1:30000: error: HTTPS port: the server requires a client certificate: that is the hub's port",
+        ],
+    );
+}
+
+#[test]
+fn edge_names_a_connection_to_another_cloudcore() {
+    let test = "edge_names_a_connection_to_another_cloudcore";
+    // edgecore was not restarted after the address was changed.
+    let script = "cloud; edge; edit s/192.0.2.1/127.0.0.1/; \"$CHECK\" edge";
+    let Some((ran, _)) = run(test, script) else { return };
+    if ran.stdout.contains("its certificate does not name") {
+        return;
+    }
+    assert!(
+        ran.stdout.contains("error: edgecore is connected to the hub at 192.0.2.1:10000, not to the configured one"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn edge_does_not_wait_for_a_systemd_that_hangs() {
+    let test = "edge_does_not_wait_for_a_systemd_that_hangs";
+    let hang = "mkdir -p /run/systemd/system; printf '[Service]\\nExecStart=/bin/true\\n' > /etc/systemd/system/edgecore.service; \
+        printf '#!/bin/sh\\ntrap \"\" TERM\\nsleep 30\\n' > /mnt/hang; chmod 755 /mnt/hang; program=$(readlink -f \"$(command -v systemctl)\"); \
+        [ -n \"$program\" ] || { mkdir -p /usr/local/bin; program=/usr/bin/systemctl; }; mount --bind /mnt/hang \"$program\" || exit 99";
+    let script = format!("cloud; edge; {hang}; \"$CHECK\" edge");
+    finds(test, &script, 0, &[]);
+    let Some((ran, took)) = run(test, &script) else { return };
+    assert!(
+        ran.stdout.contains("edgecore.service: note: unknown whether its unit is active and enabled: "),
+        "{}",
+        ran.stdout
+    );
+    assert!(took < Duration::from_secs(6), "{took:?}");
 }

@@ -10,23 +10,24 @@ const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 fn port(name: &'static str, number: u16) -> Port {
     let owner = SocketOwner::Process { pid: 7, program: "/usr/local/bin/cloudcore".to_owned() };
-    Port { name, number, listeners: vec![(ANY, owner)] }
+    Port { name, number, setting: "modules.cloudHub.https", listeners: vec![(ANY, owner)] }
 }
 
 fn facts() -> Facts {
     Facts {
         file: "cloudcore.yaml".to_owned(),
         has_file: true,
-        runs: true,
+        runs: Running::Yes,
         streams: true,
         ports: vec![port("hub", 10000), port("stream port", 10003)],
         stream: None,
         stream_port: 10003,
         own_address: "192.0.2.1".to_owned(),
-        has_api_server: true,
+        has_api_server: Running::Yes,
         redirects: vec![Redirect {
             port: 10351,
             recorded: Some("192.0.2.1".parse().unwrap()),
+            is_without_address: false,
             outgoing: Outgoing::Redirected("192.0.2.1:10003".to_owned()),
             reached: Some(Ok("192.0.2.1:10003".parse().unwrap())),
         }],
@@ -44,7 +45,7 @@ fn found(change: impl FnOnce(&mut Facts)) -> Vec<String> {
 #[test]
 fn cloud_without_a_problem_has_no_finding() {
     assert_eq!(found(|_| {}), Vec::<String>::new());
-    assert_eq!(found(|facts| facts.has_api_server = false).len(), 1, "a note");
+    assert_eq!(found(|facts| facts.has_api_server = Running::No).len(), 1, "a note");
 }
 
 #[test]
@@ -58,7 +59,7 @@ fn ports_are_judged_by_who_listens() {
     let silent = found(|facts| facts.ports[0].listeners.clear());
     assert_eq!(silent, ["port 10000: error: nothing listens: the hub of cloudcore does not answer"]);
     let stopped = |facts: &mut Facts| {
-        facts.runs = false;
+        facts.runs = Running::No;
         facts.ports.iter_mut().for_each(|port| port.listeners.clear());
         facts.redirects.clear();
     };
@@ -103,4 +104,70 @@ fn redirects_are_judged_by_where_connections_go() {
         of(to("192.0.2.1:10003"), Some(Failure::Late(Stage::Connect))),
         [format!("{place}: error: it is redirected to 192.0.2.1:10003: the connection is not answered in time")]
     );
+}
+
+#[test]
+fn host_of_an_api_server_alone_has_no_port_errors() {
+    let alone = |facts: &mut Facts| {
+        (facts.has_file, facts.runs) = (false, Running::No);
+        facts.ports.iter_mut().for_each(|port| port.listeners.clear());
+    };
+    assert_eq!(
+        found(alone),
+        [": note: no cloudcore was found on this host: only the redirects of its API server are checked"]
+    );
+    let broken = found(|facts| {
+        alone(facts);
+        facts.redirects[0].outgoing = Outgoing::Direct;
+    });
+    assert!(broken.len() == 2 && broken[1].starts_with("redirect of port 10351: error: no rule"), "{broken:?}");
+}
+
+#[test]
+fn hidden_processes_are_unknown_and_not_absent() {
+    let unknown = found(|facts| {
+        (facts.runs, facts.has_api_server) = (Running::Unknown, Running::Unknown);
+        facts.has_file = false;
+        facts.ports.iter_mut().for_each(|port| port.listeners.clear());
+        facts.redirects.clear();
+    });
+    assert_eq!(unknown.len(), 2, "{unknown:?}");
+    assert!(unknown.iter().all(|line| line.starts_with(": note: unknown whether ")), "{unknown:?}");
+}
+
+#[test]
+fn recorded_port_without_an_address_is_a_finding() {
+    let found = found(|facts| (facts.redirects[0].recorded, facts.redirects[0].is_without_address) = (None, true));
+    assert_eq!(
+        found,
+        [
+            "redirect of port 10351: warning: it is recorded with an empty address: that cloudcore could not determine its own"
+        ]
+    );
+}
+
+#[test]
+fn stream_server_without_client_certificates_is_a_warning_and_unknown_a_note() {
+    let of = |without_certificate| {
+        let mut facts = facts();
+        let address = "127.0.0.1:10003".parse().unwrap();
+        // Without a certificate, which is an error of its own.
+        let presented = Ok(edge_hub::Peer { address, certificates: Vec::new(), asks_for_certificate: true });
+        facts.stream = Some(Stream { port: 10003, presented, in_file: None, without_certificate });
+        let all = judge(&facts, 0).0;
+        all.into_iter().filter(|one| one.severity != Severity::Error).collect::<Vec<_>>()
+    };
+    let open = of(Ok(404));
+    assert!(
+        open.len() == 1
+            && open[0].text.starts_with("it does not require a client certificate: unless a firewall limits it")
+    );
+    // Accept rules come before the drop.
+    let hint = open[0].hint.clone().unwrap();
+    let at = |text: &str| hint.find(text).unwrap();
+    assert!(at("-i lo") < at("-s APISERVER") && at("-s APISERVER") < at("-j DROP") && !hint.contains("! -s"), "{hint}");
+    assert!(of(Err(Failure::CertificateRequired)).is_empty());
+    let unknown = of(Err(Failure::Late(Stage::Answer)));
+    assert!(unknown.len() == 1 && unknown[0].severity == Severity::Note, "{unknown:?}");
+    assert!(unknown[0].text.starts_with("unknown whether it requires a client certificate: "), "{unknown:?}");
 }
