@@ -84,7 +84,7 @@ kubectl get nodes -o json | edge-check cluster --tunnelport tunnelport.json")]
     /// Run the checks of all utilities on this host: one line each, and the worst exit code
     ///
     /// Runs the installed programs, all at once, each if what it checks is on this host. With --json their records are
-    /// merged, each with the field utility.
+    /// merged, each with the field utility. Its limit is --timeout, and not the 3 seconds of the other checks.
     #[command(
         after_help = "Examples:\n  edge-check host\n  edge-check host --json | jq 'select(.type == \"finding\")'"
     )]

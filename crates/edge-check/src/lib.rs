@@ -35,6 +35,6 @@ pub fn run(cli: Cli, host: &mut Host) -> Result<Outcome> {
         Verb::Cloud { tunnelport } => verbs::cloud::run(host, tunnelport.as_deref()),
         Verb::Logs { node, pod } => verbs::logs::run(host, &node, pod.as_deref()),
         Verb::Cluster { file, tunnelport } => verbs::cluster::run(host, &file, tunnelport.as_deref()),
-        Verb::Host { timeout } => verbs::host::run(host, Duration::from_secs(timeout)),
+        Verb::Host { timeout } => verbs::host::run(host, &cli.common, Duration::from_secs(timeout)),
     }
 }

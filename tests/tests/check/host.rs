@@ -68,10 +68,10 @@ fn host_prints_one_line_for_each_utility() {
         "edge-prep: ok
 edge-pkg: refused
 edge-cni: warning: a: wrong  (/etc/x:4)
-edge-crio: skipped: CRI-O is not installed
+edge-crio: skipped: no program and no configuration of CRI-O was found
 edge-conf: error: a: wrong; and 1 error, 1 warning more  (/etc/x:4)
-edge-certgen: skipped: there are no certificates of KubeEdge, and no cloudcore
-edge-redirect: skipped: there is neither cloudcore nor an API server, and no redirect is configured
+edge-certgen: skipped: no certificate of KubeEdge and no configuration of cloudcore was found
+edge-redirect: skipped: no configuration of cloudcore, no API server of kubeadm and no configured redirect was found
 5 problems found
 "
     );
@@ -91,6 +91,11 @@ fn host_passes_root_and_the_call_that_fits() {
         assert!(calls.contains(&call.replace("ROOT", &root.to_string())), "{call}: {calls}");
     }
     assert_eq!(calls.lines().count(), 4, "{calls}");
+    // And what the user has forced.
+    programs.host(&tree, &["--force-root", "--force-namespace"]).expect(0);
+    let calls = std::fs::read_to_string(programs.at("calls")).unwrap();
+    let forced = format!("edge-conf --root {root} --force-root --force-namespace check --json");
+    assert!(calls.contains(&forced), "{forced}: {calls}");
 }
 
 #[test]

@@ -18,6 +18,12 @@ const NETWORK_TAINT: &str = "node.kubernetes.io/network-unavailable";
 /// the node in every version (kubeedge v1.12 `cloud/pkg/cloudstream/streamserver.go`, `getSessionKey`).
 const BY_POD: Minor = Minor::new(12);
 
+/// What is said of ports without a record.
+pub(super) const NOT_COMPARED: &str =
+    "the ports of edge nodes were not compared with those that cloudcores have recorded";
+const RECORD: &str =
+    "pass the record: kubectl get configmap -n kubeedge tunnelport -o json > FILE, and --tunnelport FILE";
+
 /// Problems, those of the same text together.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
@@ -79,6 +85,9 @@ pub fn findings(cluster: &Cluster, source: &str) -> Vec<Finding> {
                 index,
             );
         }
+    }
+    if ports.is_none() && nodes.iter().any(is_negotiated) {
+        problems.of_all(Severity::Note, NOT_COMPARED, RECORD);
     }
     shared_addresses(nodes, &mut problems);
     versions::judge(nodes, &mut problems);
@@ -152,13 +161,34 @@ fn network(node: &Node, index: usize, problems: &mut Problems) {
     problems.add(Severity::Error, text, &hint, index);
 }
 
+/// Whether cloudcore negotiates the port of this edge node, which it then records.
+fn is_negotiated(node: &Node) -> bool {
+    let is_old = matches!(node.version, Reported::EdgeCore(version) if version < NEGOTIATED);
+    node.is_edge() && !is_old && !matches!(node.version, Reported::Kubelet(_)) && node.port.is_some()
+}
+
+/// For messages; nodes of an unknown version are not older than this.
+fn shown_version(node: &Node) -> String {
+    match node.version {
+        Reported::EdgeCore(version) => version.to_string(),
+        _ => format!("{NEGOTIATED} or later"),
+    }
+}
+
 /// The port that the API server connects to for logs, exec and metrics.
 fn port(node: &Node, recorded: Option<&[u16]>, index: usize, problems: &mut Problems) {
-    let Reported::EdgeCore(version) = node.version else { return };
+    let version = match node.version {
+        Reported::EdgeCore(version) => version,
+        // Such as a build of the main branch.
+        Reported::UnknownEdgeCore(_) => NEGOTIATED,
+        // It has not reported its status, and so no port either.
+        Reported::Unknown if node.port.is_some() => NEGOTIATED,
+        Reported::Unknown | Reported::Kubelet(_) => return,
+    };
     let Some(first) = dialled_port(version) else { return };
     let is_negotiated = version >= NEGOTIATED;
     let logs = "kubectl logs, exec and top fail";
-    let enable = "set the stream on both sides: edge-conf enable logs, and on that node edge-check edge";
+    let enable = "run edge-conf enable logs on both sides, then edge-check edge on that node";
     match (node.port, recorded.filter(|_| is_negotiated)) {
         (None, _) => {
             let text = format!("cloudcore has set no port in kubeletEndpoint: {logs}");
@@ -174,7 +204,8 @@ fn port(node: &Node, recorded: Option<&[u16]>, index: usize, problems: &mut Prob
         (Some(_), Some(_)) => {}
         (Some(port), None) if is_negotiated && port < u64::from(first) => {
             let text = format!(
-                "port {port} in kubeletEndpoint is not one of cloudcore {version}, which are {first} and later: {logs}"
+                "port {port} in kubeletEndpoint is not one of cloudcore {version}, which are {first} and later: {logs}",
+                version = shown_version(node)
             );
             problems.add(Severity::Error, text, enable, index);
         }
@@ -199,7 +230,8 @@ fn address(node: &Node, index: usize, problems: &mut Problems) {
             continue;
         };
         if ip.is_loopback() || ip.is_unspecified() {
-            let text = format!("its InternalIP {ip} is of every host: the API server connects to itself");
+            let text =
+                format!("its InternalIP {ip} is a loopback or unspecified address: the API server connects to itself");
             problems.add(Severity::Error, text, hint, index);
         }
     }

@@ -1,6 +1,6 @@
 //! Judgements about nodes.
 
-use super::judge::findings;
+use super::judge::{NOT_COMPARED, findings};
 use super::*;
 use edge_host::Severity;
 
@@ -35,11 +35,38 @@ fn record(record: &str) -> String {
     )
 }
 
-/// The findings as `SEVERITY TEXT`.
+/// All findings as `SEVERITY TEXT`.
 #[track_caller]
-fn found(text: &str) -> Vec<String> {
+fn all_found(text: &str) -> Vec<String> {
     let cluster = read(text).unwrap();
     findings(&cluster, "input").iter().map(|one| format!("{} {}", one.severity.word(), one.text)).collect()
+}
+
+/// The findings without the note about the record, which has a test of its own.
+#[track_caller]
+fn found(text: &str) -> Vec<String> {
+    all_found(text).into_iter().filter(|line| *line != format!("note {NOT_COMPARED}")).collect()
+}
+
+#[test]
+fn ports_without_a_record_are_one_note() {
+    let good = [control_plane(31), edge("e1", 23, "192.0.2.2", 10351), edge("e2", 23, "192.0.2.3", 10352)].concat();
+    assert_eq!(all_found(&good), [format!("note {NOT_COMPARED}")]);
+    let recorded = r#"{"ipTunnelPort":{"192.0.2.8":10351,"":10352}}"#;
+    assert_eq!(all_found(&format!("{good}{}", record(recorded))), Vec::<String>::new());
+    // Before 1.7 there is nothing to compare with.
+    assert_eq!(all_found(&[control_plane(19), edge("e", 4, "192.0.2.2", 10350)].concat()), Vec::<String>::new());
+}
+
+#[test]
+fn ports_of_nodes_of_unknown_versions_are_compared() {
+    let recorded = record(r#"{"ipTunnelPort":{"192.0.2.8":10352}}"#);
+    for version in ["v1.32.0-kubeedge-v0.0.0-master", "odd"] {
+        let with =
+            |port| found(&[control_plane(31), node("m", EDGE, version, "192.0.2.4", port), recorded.clone()].concat());
+        let about_ports = |all: Vec<String>| all.into_iter().filter(|line| line.contains("kubeletEndpoint")).count();
+        assert_eq!((about_ports(with(10351)), about_ports(with(10352))), (1, 0), "{version}");
+    }
 }
 
 #[test]
@@ -137,7 +164,10 @@ fn addresses_must_be_of_one_node() {
         edge("e", 23, "192.0.2.2", 10351).replace("type: Hostname, address: e", "type: InternalIP, address: 192.0.2.2");
     assert_eq!(found(&[control_plane(31), twice].concat()), Vec::<String>::new());
     let loopback = found(&[control_plane(31), edge("e", 23, "127.0.1.1", 10351)].concat());
-    assert_eq!(loopback, ["error e: its InternalIP 127.0.1.1 is of every host: the API server connects to itself"]);
+    assert_eq!(
+        loopback,
+        ["error e: its InternalIP 127.0.1.1 is a loopback or unspecified address: the API server connects to itself"]
+    );
     let none = [control_plane(31), edge("e", 23, "192.0.2.2", 10351).replace("InternalIP", "ExternalIP")].concat();
     assert_eq!(found(&none), ["error e: it has no InternalIP, which the API server connects to"]);
 }
@@ -179,7 +209,8 @@ fn node_states_are_reported_with_their_cause() {
 fn problem_of_many_nodes_is_one_finding() {
     let nodes: String =
         (0..3000).map(|n| edge(&format!("e{n}"), 23, &format!("10.0.{}.{}", n / 250, n % 250 + 1), 10350)).collect();
-    let cluster = read(&[control_plane(31), nodes].concat()).unwrap();
+    let cluster =
+        read(&[control_plane(31), nodes, record(r#"{"ipTunnelPort":{"192.0.2.8":10351}}"#)].concat()).unwrap();
     let all = findings(&cluster, "input");
     assert_eq!(all.len(), 1);
     assert!(all[0].text.starts_with("e0, e1, e2, e3, e4 and 2995 more: port 10350"), "{}", all[0].text);

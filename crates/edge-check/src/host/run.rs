@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use edge_host::{Cmd, Error, Host, Output, Result};
+use edge_host::{Cmd, Common, Error, Host, Output, Result};
 
 use crate::catalog::Utility;
 
@@ -49,16 +49,16 @@ pub(crate) enum End {
 }
 
 /// The check of each utility that applies to this host.
-pub(crate) fn select(host: &Host, utilities: &[Utility]) -> Result<Vec<Selected>> {
+pub(crate) fn select(host: &Host, common: &Common, utilities: &[Utility]) -> Result<Vec<Selected>> {
     let own = std::env::current_exe().ok();
     let beside = own.as_deref().and_then(Path::parent);
     utilities
         .iter()
-        .map(|utility| Ok(Selected { name: utility.name.clone(), command: one(host, utility, beside)? }))
+        .map(|utility| Ok(Selected { name: utility.name.clone(), command: one(host, common, utility, beside)? }))
         .collect()
 }
 
-fn one(host: &Host, utility: &Utility, beside: Option<&Path>) -> Result<Result<Cmd, Absent>> {
+fn one(host: &Host, common: &Common, utility: &Utility, beside: Option<&Path>) -> Result<Result<Cmd, Absent>> {
     let mut chosen = None;
     for check in &utility.check {
         if has_any(host, &check.if_any)? {
@@ -75,7 +75,9 @@ fn one(host: &Host, utility: &Utility, beside: Option<&Path>) -> Result<Result<C
     // Without a slash at its end.
     let root = (!host.root.is_live()).then(|| host.root.display(Path::new("/")).components().collect::<PathBuf>());
     let root = root.iter().flat_map(|dir| [Path::new("--root"), dir.as_path()]);
-    Ok(Ok(command.args(root.map(Path::as_os_str)).args(&check.args).arg("--json")))
+    let forced = [(common.force_root, "--force-root"), (common.force_namespace, "--force-namespace")];
+    let forced = forced.into_iter().filter(|(is_given, _)| *is_given).map(|(_, option)| option);
+    Ok(Ok(command.args(root.map(Path::as_os_str)).args(forced).args(&check.args).arg("--json")))
 }
 
 /// Whether one of these paths exists; one that ends in a slash is a directory with something in it.

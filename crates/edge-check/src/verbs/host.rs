@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use edge_host::{Host, Outcome, Result};
+use edge_host::{Common, Host, Outcome, Result};
 
 use crate::catalog;
 use crate::host::{answer, report, run};
 
-pub(crate) fn run(host: &mut Host, timeout: Duration) -> Result<Outcome> {
+pub(crate) fn run(host: &mut Host, common: &Common, timeout: Duration) -> Result<Outcome> {
     let utilities = catalog::utilities()?;
-    let checks = run::select(host, &utilities)?;
+    let checks = run::select(host, common, &utilities)?;
     // The programs that run are ended, too.
     host.catch_signals()?;
     let ran = run::all(host, checks, timeout)?;
