@@ -1,8 +1,10 @@
 //! The resources of the host: memory, and the file systems that edgecore and its runtime fill.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread;
 
-use edge_host::{Finding, Host, Result};
+use edge_host::{Finding, Host, Result, Root, Severity};
+use nix::errno::Errno;
 use nix::sys::statvfs::statvfs;
 
 /// The least memory that KubeEdge asks for, in KiB (kubeedge v1.23 `keadm/cmd/keadm/app/cmd/common/constant.go`).
@@ -26,28 +28,52 @@ struct Space {
     inodes: (u64, u64),
 }
 
-/// What the host has too little of, and a line about what it has.
-pub(crate) fn judge(host: &Host, directories: &[std::path::PathBuf]) -> Result<(Vec<Finding>, String)> {
-    let mut findings = Vec::new();
+/// What the host has too little of, or what is unknown, and a line about what it has.
+pub(crate) fn judge(host: &Host, directories: &[PathBuf]) -> Result<(Vec<Finding>, String)> {
     let memory = host.root.read(Path::new(MEMORY))?.unwrap_or_default();
     let memory = total(&String::from_utf8_lossy(&memory));
-    if let Some(memory) = memory.filter(|memory| *memory < LEAST_MEMORY) {
-        let text = format!("the host has {} MiB of memory: edgecore needs {} MiB", memory >> 10, LEAST_MEMORY >> 10);
-        findings.push(Finding::warning("", text));
-    }
+    let cpus = thread::available_parallelism().ok().map(usize::from);
+    let (mut findings, line) = counted(cpus, memory);
     let mut seen = Vec::new();
     let runtimes = RUNTIMES.iter().map(Path::new);
-    for directory in directories.iter().map(std::path::PathBuf::as_path).chain(runtimes) {
-        let Some(space) = space(host, directory)? else { continue };
-        if !seen.contains(&space.id) {
-            seen.push(space.id);
-            findings.extend(shortage(directory, space));
+    for directory in directories.iter().map(PathBuf::as_path).chain(runtimes) {
+        let directory = nearest(&host.root, directory)?;
+        match space(directory) {
+            Ok(space) if seen.contains(&space.id) => {}
+            Ok(space) => {
+                seen.push(space.id);
+                findings.extend(shortage(directory, space));
+            }
+            Err(cause) => {
+                let text = format!("unknown how much space of its file system is free: {}", cause.desc());
+                findings.push(Finding::new(Severity::Note, directory, text));
+            }
         }
     }
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok((findings, line))
+}
+
+/// Processors, and memory in KiB. Pure.
+fn counted(cpus: Option<usize>, memory: Option<u64>) -> (Vec<Finding>, String) {
+    let mut findings = Vec::new();
+    let mut unknown =
+        |what: &str| findings.push(Finding::new(Severity::Note, "", format!("unknown {what} of this host")));
+    if cpus.is_none() {
+        unknown("number of CPUs");
+    }
+    match memory {
+        None => unknown("amount of memory"),
+        Some(memory) if memory < LEAST_MEMORY => {
+            let text =
+                format!("the host has {} MiB of memory: edgecore needs {} MiB", memory >> 10, LEAST_MEMORY >> 10);
+            findings.push(Finding::warning("", text));
+        }
+        Some(_) => {}
+    }
+    let plural = if cpus == Some(1) { "" } else { "s" };
+    let cpus = cpus.map_or_else(|| "unknown".to_owned(), |cpus| cpus.to_string());
     let memory = memory.map_or_else(|| "unknown".to_owned(), |memory| format!("{} MiB", memory >> 10));
-    let plural = if cpus == 1 { "" } else { "s" };
-    Ok((findings, format!("{cpus} CPU{plural}, memory {memory}")))
+    (findings, format!("{cpus} CPU{plural}, memory {memory}"))
 }
 
 /// The number of `MemTotal:`, in KiB.
@@ -56,18 +82,25 @@ fn total(text: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// That of a directory; none if it does not exist.
-#[allow(clippy::unnecessary_cast, reason = "the numbers have other types on 32-bit systems")]
-fn space(host: &Host, directory: &Path) -> Result<Option<Space>> {
-    if host.root.entry_kind(directory)?.is_none() {
-        return Ok(None);
+/// The directory, or the nearest one above it that exists: it is made there.
+fn nearest<'d>(root: &Root, directory: &'d Path) -> Result<&'d Path> {
+    for place in directory.ancestors() {
+        if root.entry_kind(place)?.is_some() {
+            return Ok(place);
+        }
     }
-    let Ok(found) = statvfs(directory) else { return Ok(None) };
-    Ok(Some(Space {
+    Ok(directory)
+}
+
+/// That of a directory.
+#[allow(clippy::unnecessary_cast, reason = "the numbers have other types on 32-bit systems")]
+fn space(directory: &Path) -> std::result::Result<Space, Errno> {
+    let found = statvfs(directory)?;
+    Ok(Space {
         id: found.filesystem_id() as u64,
         blocks: (found.blocks() as u64, found.blocks_available() as u64),
         inodes: (found.files() as u64, found.files_available() as u64),
-    }))
+    })
 }
 
 fn shortage(directory: &Path, space: Space) -> Option<Finding> {
@@ -93,6 +126,28 @@ mod tests {
     fn memory_is_the_total() {
         assert_eq!(total("MemTotal:         948308 kB\nMemFree: 1 kB\n"), Some(948_308));
         assert_eq!((total("x"), total("MemTotal: x kB")), (None, None));
+    }
+
+    #[test]
+    fn what_is_unknown_is_a_note() {
+        let of = |cpus, memory| {
+            let (findings, line) = counted(cpus, memory);
+            (findings.iter().map(|one| (one.severity, one.text.clone())).collect::<Vec<_>>(), line)
+        };
+        assert_eq!(of(Some(2), Some(4 << 20)), (Vec::new(), "2 CPUs, memory 4096 MiB".to_owned()));
+        let note = |what: &str| (Severity::Note, format!("unknown {what} of this host"));
+        assert_eq!(of(None, Some(4 << 20)).0, [note("number of CPUs")]);
+        assert_eq!(of(Some(1), None), (vec![note("amount of memory")], "1 CPU, memory unknown".to_owned()));
+        assert_eq!(of(Some(1), Some(1)).0.len(), 1);
+        assert!(space(Path::new("/proc/self/none")).is_err());
+    }
+
+    #[test]
+    fn directory_that_is_missing_is_judged_by_the_nearest_one() {
+        let root = Root::live().unwrap();
+        for (path, want) in [("/etc/no-such/kubelet", "/etc"), ("/no-such/x", "/"), ("/etc", "/etc")] {
+            assert_eq!(nearest(&root, Path::new(path)).unwrap(), Path::new(want));
+        }
     }
 
     #[test]

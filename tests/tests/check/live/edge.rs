@@ -194,3 +194,19 @@ fn edge_does_not_wait_for_a_systemd_that_hangs() {
     );
     assert!(took < Duration::from_secs(6), "{took:?}");
 }
+
+#[test]
+fn edge_of_another_user_does_not_take_what_is_hidden_for_absent() {
+    let test = "edge_of_another_user_does_not_take_what_is_hidden_for_absent";
+    let user = "touch /mnt/check; mount --bind \"$CHECK\" /mnt/check; chmod 755 /mnt; chmod 644 /etc/kubeedge/certs/server.key; \
+        setpriv --reuid=65534 --regid=65534 --clear-groups /mnt/check edge";
+    // The process has its name, and its connections are hidden.
+    let Some(shown) = finds(test, &format!("cloud; edge; {user}"), 0, &[]) else { return };
+    assert!(shown.contains("edgecore: ok: it runs\n"), "{shown}");
+    assert!(shown.contains("note: it is unknown whether edgecore is connected to the hub"), "{shown}");
+    // Without hidden processes it is absent for every user.
+    finds(test, &format!("cloud; {user}"), 3, &["edgecore.service: error: edgecore does not run"]);
+    let hidden = "mount -o remount,hidepid=2 /proc";
+    let Some(shown) = finds(test, &format!("cloud; edge; {hidden}; {user}"), 0, &[]) else { return };
+    assert!(shown.contains("edgecore.service: note: unknown whether edgecore runs"), "{shown}");
+}
