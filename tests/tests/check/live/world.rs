@@ -23,6 +23,7 @@ echo 'nameserver 198.51.100.53' > /etc/resolv.conf
 ip link set lo up
 ip address add 192.0.2.1/32 dev lo
 ip address add 192.0.2.2/32 dev lo
+ip address add 192.0.2.3/32 dev lo
 ip link add out type veth peer name void
 ip link set out arp off up
 ip link set void up
@@ -75,7 +76,7 @@ fn world() -> Option<&'static World> {
     WORLD
         .get_or_init(|| {
             let edge = cloudcore::edgecore("amd64", "1.23.1").ok()?;
-            let (authority, other) = (Authority::new("192.0.2.1")?, Authority::new("192.0.2.1")?);
+            let (authority, other) = (Authority::new("192.0.2.1,192.0.2.3")?, Authority::new("192.0.2.1")?);
             let pair = tempfile::tempdir().unwrap();
             let (at, pki) = (pair.path().display(), authority.path().display());
             let issue = |name: &str, days: i32| {
