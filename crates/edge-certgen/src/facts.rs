@@ -4,7 +4,6 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use edge_host::{Error, FileSnapshot, Host, MAX_READ, Result, ResultExt, State, quoted};
 use edge_pki::cert::{Certificate, bundle_from_pem, each_from_pem};
@@ -94,12 +93,6 @@ impl Pair {
         let of_old = |certificate: &Certificate| self.old_keys.iter().any(|old| certificate.matches_key(old));
         self.matches() == Some(false) && self.certificate.valid().is_some_and(of_old)
     }
-}
-
-/// The current time, in seconds since 1970.
-pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_secs());
-    i64::try_from(since.unwrap_or(0)).unwrap_or(i64::MAX)
 }
 
 /// Reads a key pair.

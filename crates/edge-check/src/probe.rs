@@ -1,6 +1,6 @@
 //! The limits of probes. All of a call's probes run at once, each with a deadline of its own.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use edge_hub::Deadline;
 
@@ -19,10 +19,4 @@ pub(crate) fn deadline() -> Deadline {
 /// The deadline of a probe that waited for something else since then.
 pub(crate) fn deadline_since(begin: Instant) -> Deadline {
     Deadline::within(TIME.min(ALL.saturating_sub(begin.elapsed())))
-}
-
-/// The current time, in seconds since 1970.
-pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_secs());
-    i64::try_from(since.unwrap_or(0)).unwrap_or(i64::MAX)
 }

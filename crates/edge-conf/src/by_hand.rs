@@ -49,7 +49,7 @@ pub(crate) fn find(root: &Root, kind: Kind) -> Result<Runs> {
             }
             continue;
         };
-        if program.file_name().is_none_or(|name| name != kind.program()) {
+        if !kind.is_program(&program) {
             continue;
         }
         // In a container its paths are not those of the host, and the container's manager restarts it.
@@ -95,7 +95,7 @@ fn unit_of(units: &Units<'_>, process: &Process<'_>, kind: Kind) -> Result<Optio
         }
         let commands = units.settings(&unit)?.exec_start();
         let words = commands.iter().flat_map(|command| &command.argv).flat_map(|word| word.split_whitespace());
-        let is_named = |word: &str| Path::new(word).file_name().is_some_and(|name| name == kind.program());
+        let is_named = |word: &str| kind.is_program(Path::new(word));
         if name == kind.unit() || words.into_iter().any(is_named) || main_pid(name)? == Some(process.pid()) {
             return Ok(Some(name.to_owned()));
         }

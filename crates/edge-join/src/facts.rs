@@ -5,11 +5,3 @@ pub mod host;
 pub mod install;
 pub mod runtime;
 pub mod token;
-
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// The current time, in seconds since 1970.
-pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_secs());
-    i64::try_from(since.unwrap_or(0)).unwrap_or(i64::MAX)
-}

@@ -5,6 +5,7 @@
 //! is the error.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -111,9 +112,7 @@ pub fn connection(root: &Root, port: u16) -> Result<Connection> {
     let mut other = Connection::None;
     for socket in &found {
         match owners.get(&socket.inode) {
-            Some(SocketOwner::Process { program, .. })
-                if program.rsplit('/').next() == Some(Kind::EdgeCore.program()) =>
-            {
+            Some(SocketOwner::Process { program, .. }) if Kind::EdgeCore.is_program(Path::new(program)) => {
                 return Ok(Connection::OfEdgecore(socket.remote));
             }
             Some(SocketOwner::Process { program, .. }) => other = Connection::OfOther(program.clone()),
@@ -128,7 +127,7 @@ fn unregistered(waiting: &Waiting<'_>) -> Option<String> {
     if waiting.version < KNOWS_NODES {
         return None;
     }
-    let now = facts::now();
+    let now = edge_host::now();
     match facts::cloud::node(waiting.cloud, waiting.ca, waiting.identity, waiting.node, now) {
         Ok(found) if found.answer.status == NODE_FOUND => None,
         Ok(_) => Some(format!("the API server has no node {}", waiting.node)),

@@ -39,6 +39,12 @@ impl Kind {
         }
     }
 
+    /// Whether a program is this one, by the name of its file.
+    #[must_use]
+    pub fn is_program(self, program: &Path) -> bool {
+        program.file_name().is_some_and(|name| name == self.program())
+    }
+
     /// The usual name of its file, in [`CONFIG_DIR`].
     #[must_use]
     pub const fn file_name(self) -> &'static str {
@@ -98,6 +104,15 @@ mod tests {
         assert_eq!("EdgeCore".parse(), Ok(Kind::EdgeCore));
         assert_eq!("cloudcore".parse(), Ok(Kind::CloudCore));
         assert!("EdgeSite".parse::<Kind>().is_err());
+    }
+
+    #[test]
+    fn program_is_known_by_the_name_of_its_file() {
+        let is_edgecore = |program: &str| Kind::EdgeCore.is_program(Path::new(program));
+        assert!(is_edgecore("/usr/local/bin/edgecore") && is_edgecore("edgecore"));
+        for other in ["/usr/local/bin/cloudcore", "/opt/edgecore/other", "/usr/bin/edgecore-old", ""] {
+            assert!(!is_edgecore(other), "{other}");
+        }
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl Running {
 }
 
 fn is_cloudcore(process: &Process<'_>) -> bool {
-    process.executable().is_some_and(|path| path.file_name().is_some_and(|name| name == Kind::CloudCore.program()))
+    process.executable().is_some_and(|path| Kind::CloudCore.is_program(&path))
 }
 
 /// What to do if cloudcore should manage the chain and the redirect is not in effect.

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use edge_host::{Error, Host, Result, ResultExt};
 use nix::errno::Errno;
@@ -59,12 +58,6 @@ fn bounded(name: &str, bytes: usize) -> Result<()> {
         return Err(Error::cannot("read", name, format!("it is larger than {} MiB", MAX_INPUT >> 20)));
     }
     Ok(())
-}
-
-/// The current time, in seconds since 1970.
-pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_secs());
-    i64::try_from(since.unwrap_or(0)).unwrap_or(i64::MAX)
 }
 
 /// A user of the host.

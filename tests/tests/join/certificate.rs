@@ -1,9 +1,7 @@
 //! The certificate of a node from the double, for each version of cloudcore and each way in which it fails; what is sent is
 //! compared with what real edgecores send.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use edge_host::Error;
+use edge_host::{Error, now};
 use edge_hub::Address;
 use edge_join::certificate::{Issued, authority as fetch_authority, request};
 use edge_join::facts::cloud;
@@ -15,10 +13,6 @@ use edgeutils_tests::cloudcore::{Authority, Cloudcore, Settings, edgecore};
 use edgeutils_tests::tool::Ran;
 
 use crate::authority;
-
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
-}
 
 fn ports(double: &Cloudcore) -> Cloud {
     let at = |port| Address::parse("--cloudcore", "127.0.0.1", port).unwrap();

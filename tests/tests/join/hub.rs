@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use edge_host::now;
 use edge_hub::{
     Address, Deadline, Failure, Identity, Request, Tls, Trust, certificates, exchange, exchange_plain, look, reach,
 };
@@ -19,10 +20,6 @@ fn within() -> Deadline {
 
 fn at(port: u16) -> Address {
     Address::parse("--cloudcore", "127.0.0.1", port).unwrap()
-}
-
-fn now() -> i64 {
-    edge_join::facts::now()
 }
 
 /// A pair that openssl has issued.

@@ -64,7 +64,7 @@ pub(crate) fn run(host: &mut Host, options: &Options, what: CheckTarget, given: 
         nodes_given: !given.node_ip.is_empty() || !given.node_name.is_empty(),
         roles,
         cluster: cluster::read(host)?,
-        now: facts::now(),
+        now: edge_host::now(),
         dirs,
     };
     let mut checked = 0;

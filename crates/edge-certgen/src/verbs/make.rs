@@ -210,7 +210,7 @@ fn refuse_cluster_ca(host: &Host, plan: &Plan) -> Result<()> {
 }
 
 fn clock(host: &Host) -> Result<i64> {
-    let now = facts::now();
+    let now = edge_host::now();
     host.check_interrupt()?;
     times::check_clock(now)?;
     Ok(now)

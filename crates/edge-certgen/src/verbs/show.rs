@@ -22,7 +22,7 @@ pub(crate) fn run(host: &mut Host, files: &[PathBuf]) -> Result<Outcome> {
     if files.iter().filter(|file| request::is_stdin(file)).count() > 1 {
         return Err(Error::usage("cannot use - twice: standard input can be read only once"));
     }
-    let now = facts::now();
+    let now = edge_host::now();
     let mut read = Vec::new();
     for file in files {
         read.push((facts::own_name(file), content(host, file)?));

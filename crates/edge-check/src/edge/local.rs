@@ -60,15 +60,11 @@ impl Open {
     /// Whether edgecore has it open; none if the owner is unknown.
     pub(crate) fn is_of_edgecore(&self) -> Option<bool> {
         match &self.owner {
-            SocketOwner::Process { program, .. } => Some(is_edgecore(Path::new(program))),
+            SocketOwner::Process { program, .. } => Some(Kind::EdgeCore.is_program(Path::new(program))),
             SocketOwner::Unknown => None,
             SocketOwner::Outside => Some(false),
         }
     }
-}
-
-fn is_edgecore(program: &Path) -> bool {
-    program.file_name().is_some_and(|name| name == Kind::EdgeCore.program())
 }
 
 /// Reads it: these ports on which edgecore listens, and those that it connects to.

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use edge_host::{Error, Host, Outcome, Result};
+use edge_host::{Error, Host, Outcome, Result, now};
 use edge_objects::source;
 
 use crate::cloud::{facts, judge};
 use crate::cluster::Cluster;
-use crate::probe::now;
 
 /// What to pass to `--tunnelport`.
 const RECORD: &str = "kubectl get configmap -n kubeedge tunnelport -o json | edge-check cloud --tunnelport -";

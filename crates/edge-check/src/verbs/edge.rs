@@ -2,11 +2,10 @@
 
 use std::thread;
 
-use edge_host::{Host, Outcome, Result};
+use edge_host::{Host, Outcome, Result, now};
 
 use crate::edge::judge::{self, Facts};
 use crate::edge::{config, local, pair, probes, resources};
-use crate::probe::now;
 
 pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
     host.must_be_live("check the way to cloudcore", "nothing of an image is connected", "run it on the node")?;

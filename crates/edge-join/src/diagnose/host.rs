@@ -1,8 +1,9 @@
 //! Whether edgecore would start on this host.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use edge_host::{Finding, Severity, Socket};
+use edge_host::{Finding, Severity, Socket, SocketOwner};
 use edge_kubeedge::settings::Settings;
 use edge_kubeedge::{Kind, Minor, VersionSource};
 
@@ -86,16 +87,12 @@ pub fn needed_ports(config: &Config) -> Vec<(u16, &'static str)> {
 }
 
 /// Needed ports that something else listens on; `owners` is who, by inode.
-pub fn ports(config: &Config, listening: &[Socket], owners: &BTreeMap<u64, String>) -> Vec<Finding> {
+pub fn ports(config: &Config, listening: &[Socket], owners: &BTreeMap<u64, SocketOwner>) -> Vec<Finding> {
     let mut all = Vec::new();
     for (port, what) in needed_ports(config) {
         let mut taken = listening.iter().filter(|socket| socket.listens_on(port));
-        let owner =
-            |socket: &Socket| owners.get(&socket.inode).cloned().unwrap_or_else(|| "an unknown program".to_owned());
-        let is_edgecore = |owner: &str| {
-            let program = owner.split(" (").next().unwrap_or_default();
-            program.rsplit('/').next() == Some(Kind::EdgeCore.program())
-        };
+        let owner = |socket: &Socket| owners.get(&socket.inode).unwrap_or(&SocketOwner::Unknown);
+        let is_edgecore = |owner: &SocketOwner| matches!(owner, SocketOwner::Process { program, .. } if Kind::EdgeCore.is_program(Path::new(program)));
         let Some(other) = taken.by_ref().map(owner).find(|owner| !is_edgecore(owner)) else { continue };
         all.push(
             Finding::error(format!("port {port}"), format!("{other} listens on it, and it is the port of {what}"))

@@ -1,9 +1,8 @@
 //! What on this host would keep edgecore from starting: names, processes, ports, control groups, and KubeEdge's files.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Error, Result, Root, Socket, SocketOwner, processes, socket_owners, sockets};
+use edge_host::{Error, Result, Root, Socket, processes, sockets};
 use edge_kubeedge::paths::{CA_DIR, CERT_DIR, CONFIG_DIR, EDGECORE_YAML, ETC};
 use edge_kubeedge::{Kind, Minor, VersionSource, unit, version};
 use edge_pki::cert::Certificate;
@@ -165,19 +164,6 @@ fn foreign(root: &Root) -> Result<Vec<PathBuf>> {
 
 fn certificate(root: &Root, path: &Path) -> Result<Option<std::result::Result<Certificate, String>>> {
     Ok(root.read(path)?.map(|bytes| Certificate::from_pem(&bytes)))
-}
-
-/// Who has these sockets open, in words: `PROGRAM (process N)`.
-///
-/// # Errors
-/// The processes of this host cannot be listed.
-pub fn owners(root: &Root, wanted: &[Socket]) -> Result<BTreeMap<u64, String>> {
-    let shown = |owner: SocketOwner| match owner {
-        SocketOwner::Process { pid, program } => format!("{program} (process {pid})"),
-        SocketOwner::Unknown => "a program that only root can see".to_owned(),
-        SocketOwner::Outside => "a program in a container".to_owned(),
-    };
-    Ok(socket_owners(root, wanted)?.into_iter().map(|(inode, owner)| (inode, shown(owner))).collect())
 }
 
 #[cfg(test)]

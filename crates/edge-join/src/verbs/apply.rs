@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use edge_host::{Arch, Error, Exit, Finding, Host, Mode, Outcome, Plan, Result, Severity, apply};
+use edge_host::{Arch, Error, Exit, Finding, Host, Mode, Outcome, Plan, Result, Severity, apply, socket_owners};
 use edge_kubeedge::Kind;
 use edge_kubeedge::edit::request::Request as Setting;
 use edge_kubeedge::token::{Token, TokenError};
@@ -16,7 +16,7 @@ use edge_pki::{subject, times};
 use super::image;
 use crate::certificate::{self, NotIssued, subject_of};
 use crate::cli::ApplyArgs;
-use crate::facts::host::{HostFacts, owners, read as read_host};
+use crate::facts::host::{HostFacts, read as read_host};
 use crate::facts::install::{self, Install, Pair};
 use crate::joined::{self, Waiting};
 use crate::plan::{Ending, Issued, Joined, New, NewProgram, plan};
@@ -96,7 +96,7 @@ pub(super) fn join(
     let Call { args, cloud, .. } = call;
     let release = &args.version;
     host.prepare_change()?;
-    let now = facts::now();
+    let now = edge_host::now();
     times::check_clock(now)?;
     let here = read_host(&host.root, Some(release.minor))?;
     let name = call.request.node_name.clone().map_or_else(|| node_name(&here.name), Ok)?;
@@ -190,7 +190,7 @@ fn refuse_kubelet(here: &HostFacts) -> Result<()> {
 /// What would keep edgecore from starting, as `check` finds it.
 fn of_host(host: &Host, here: &HostFacts) -> Result<Vec<Finding>> {
     let mut all: Vec<Finding> = diagnose::host::name(here).into_iter().collect();
-    let owners = owners(&host.root, &here.listening)?;
+    let owners = socket_owners(&host.root, &here.listening)?;
     all.extend(diagnose::host::ports(&here.config, &here.listening, &owners));
     all.extend(diagnose::host::memory(here));
     Ok(all)
@@ -238,7 +238,7 @@ fn certificate(
     if needs_token && let Some(finding) = token.as_ref().and_then(diagnose::token::form) {
         return Err(NotIssued::Refused(of_finding(&finding)));
     }
-    let found = facts::cloud::read(cloud, facts::now);
+    let found = facts::cloud::read(cloud, edge_host::now);
     let mut findings = diagnose::cloud::ports(cloud, &found);
     findings.extend(diagnose::cloud::authority(cloud, &found));
     stop_at(host, &findings)?;
@@ -258,9 +258,10 @@ fn certificate(
         Some(Err(error)) => return Err(NotIssued::Refused(Error::failed(format!("cannot use the token: {error}")))),
         None => {
             let error = Error::usage(format!("cannot join without --token{because}"));
-            return Err(NotIssued::Failed(error.hint(
-                "pipe it: kubectl get secret -n kubeedge tokensecret -o json | ssh edge edge-join apply --cloudcore HOST --token - …",
-            )));
+            return Err(NotIssued::Failed(error.hint(format!(
+                "pipe it: kubectl get secret -n kubeedge tokensecret -o json | ssh edge edge-join apply --cloudcore {} --version {} --token -",
+                cloud.https.host, call.args.version
+            ))));
         }
     };
     if let Some(why) = why {

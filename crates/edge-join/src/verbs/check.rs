@@ -1,6 +1,6 @@
 //! `check`: the order is that of a join, so that the first finding is the first cause.
 
-use edge_host::{Finding, Host, Outcome, Result};
+use edge_host::{Finding, Host, Outcome, Result, socket_owners};
 use edge_kubeedge::token::Token;
 use edge_pki::cert::Certificate;
 
@@ -13,7 +13,7 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
     let request = Request::new(&args.connection)?;
     host.must_be_live("check", "a join is of the running system", "run it on the host that is to join")?;
     let token = request.token.as_ref().map(facts::token::read).transpose()?;
-    let now = facts::now();
+    let now = edge_host::now();
     let here = facts::host::read(&host.root, args.version)?;
     // A name of the host that cannot be that of a node needs --node-name.
     let node = request.node_name.clone().map_or_else(|| request::node_name(&here.name), Ok)?;
@@ -29,7 +29,7 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
 
 /// The checks of cloudcore: what follows from the first finding is not asked for.
 fn of_cloud(cloud: &Cloud, token: Option<&Token>, here: &HostFacts, node: &str, now: i64) -> Vec<Finding> {
-    let facts = facts::cloud::read(cloud, facts::now);
+    let facts = facts::cloud::read(cloud, edge_host::now);
     let mut all = diagnose::token::time(token, now, facts.ahead);
     all.extend(diagnose::cloud::ports(cloud, &facts));
     all.extend(diagnose::cloud::authority(cloud, &facts));
@@ -56,7 +56,7 @@ fn of_host(host: &Host, here: &HostFacts, args: &CheckArgs, node: &str) -> Resul
     let needed = diagnose::host::needed_ports(&here.config);
     let is_needed = |port: u16| needed.iter().any(|(other, _)| *other == port);
     let taken: Vec<_> = here.listening.iter().filter(|socket| is_needed(socket.local.port())).copied().collect();
-    let owners = facts::host::owners(&host.root, &taken)?;
+    let owners = socket_owners(&host.root, &taken)?;
     all.extend(diagnose::host::ports(&here.config, &taken, &owners));
     if let Some(runtime) = facts::runtime::read(&here.config) {
         all.extend(diagnose::runtime::runtime(&runtime, here.config.version));

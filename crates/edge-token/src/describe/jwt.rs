@@ -41,7 +41,7 @@ pub(super) fn describe(text: &str) -> Result<Description, JwtError> {
             "it may be the end of a token of KubeEdge, without the checksum of the CA and the dot before it".to_owned(),
         );
     }
-    if let Some(begins) = jwt.time("nbf").filter(|begins| *begins > crate::facts::now()) {
+    if let Some(begins) = jwt.time("nbf").filter(|begins| *begins > edge_host::now()) {
         problems.push(format!("it is not valid before {}", times::rfc3339(begins)));
     }
     Ok(Description {

@@ -30,7 +30,7 @@ pub(crate) fn run(host: &mut Host, file: Option<&Path>) -> Result<Outcome> {
     }
     let each = each_from_pem(&input.bytes).map_err(cannot)?;
     let certificates = each.into_iter().collect::<std::result::Result<Vec<_>, _>>().map_err(cannot)?;
-    let now = facts::now();
+    let now = edge_host::now();
     for certificate in &certificates {
         let (hash, shown) = (certificate.public_key_hash(), subject::shown(&certificate.subject));
         host.report.line(&format!("sha256:{hash}"));

@@ -35,7 +35,7 @@ pub(crate) fn run(host: &mut Host, args: &KubeconfigArgs) -> Result<Outcome> {
     }
     let (access, context) = access(host, args, &source)?;
     let mut wanted =
-        Wanted { access, context, from: source.name, shown, owner: (user.uid, user.gid), now: facts::now(), path };
+        Wanted { access, context, from: source.name, shown, owner: (user.uid, user.gid), now: edge_host::now(), path };
     if let Some(name) = &args.name {
         wanted.rename(check_name(name)?);
     }

@@ -12,7 +12,7 @@ pub(crate) fn run(host: &mut Host, common: &Common, file: &Path, print: bool) ->
         return Err(Error::usage("cannot use --json with --print: standard output is the token"));
     }
     let input = facts::own_file(file)?;
-    let now = facts::now();
+    let now = edge_host::now();
     let all = describe(input.text()?).map_err(|why| {
         let error = Error::cannot("read", &input.name, why.text);
         why.hint.map_or_else(|| error.clone(), |hint| error.clone().hint(hint))

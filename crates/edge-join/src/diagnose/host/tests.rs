@@ -77,13 +77,13 @@ fn ports_are_those_of_the_configuration() {
 fn port_that_edgecore_itself_has_is_not_taken() {
     let config = config("", Some(23));
     let all = [socket(10350, 1), socket(22, 2)];
-    let of = |owner: &str| {
-        let owners = BTreeMap::from([(1, owner.to_owned())]);
+    let of = |program: &str| {
+        let owners = BTreeMap::from([(1, SocketOwner::Process { pid: 7, program: program.to_owned() })]);
         ports(&config, &all, &owners).into_iter().map(|one| one.text).collect::<Vec<_>>()
     };
-    assert!(of("/usr/local/bin/edgecore (process 7)").is_empty());
-    assert!(of("/usr/bin/nc (process 7)")[0].starts_with("/usr/bin/nc (process 7) listens on it"));
-    assert!(ports(&config, &all, &BTreeMap::new())[0].text.starts_with("an unknown program listens"));
+    assert!(of("/usr/local/bin/edgecore").is_empty());
+    assert!(of("/usr/bin/nc")[0].starts_with("/usr/bin/nc (process 7) listens on it"));
+    assert!(ports(&config, &all, &BTreeMap::new())[0].text.starts_with("a process of another user listens"));
 }
 
 #[test]
