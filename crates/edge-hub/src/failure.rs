@@ -23,7 +23,7 @@ pub enum Stage {
 }
 
 /// Why there is no answer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// The name of the host has no address.
     Unresolved(String),
@@ -64,7 +64,7 @@ pub enum Failure {
 }
 
 /// Why a server is not accepted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Distrust {
     /// Its certificate cannot be read.
     Damaged(String),
@@ -190,7 +190,7 @@ impl fmt::Display for Failure {
             Failure::Handshake(why) => write!(f, "the TLS handshake fails: {why}"),
             Failure::Distrusted(why) => write!(f, "the server cannot be trusted: {why}"),
             Failure::CertificateRequired => f.write_str("the server requires a client certificate"),
-            Failure::CertificateRefused(why) => write!(f, "the server refuses the client certificate: {why}"),
+            Failure::CertificateRefused(why) => write!(f, "the server rejects the client certificate: {why}"),
             Failure::NotHttp => f.write_str("the answer is not HTTP"),
             Failure::TooLarge { limit, .. } => write!(f, "the answer is larger than {limit} bytes"),
         }

@@ -52,6 +52,15 @@ pub struct Certificate {
     signature_algorithm: ObjectIdentifier,
 }
 
+/// All of it is in its bytes.
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Certificate) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Certificate {}
+
 /// Whether a certificate may sign certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authority {

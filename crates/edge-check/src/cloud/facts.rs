@@ -126,7 +126,7 @@ pub(crate) fn read(host: &Host, records: Option<&[Recorded]>) -> Result<Facts> {
     let needs_rules = facts.has_api_server == Running::Yes && (facts.streams || records.is_some());
     let certificate = settings.in_force("modules.cloudStream.tlsStreamCertFile").map(PathBuf::from);
     let is_served = facts.ports.iter().any(|port| port.number == facts.stream_port && !port.listeners.is_empty());
-    let to = Address::of_ip(IpAddr::V4(Ipv4Addr::LOCALHOST), facts.stream_port);
+    let to = stream_server(&facts.ports, facts.stream_port);
     let (root, begin) = (&host.root, Instant::now());
     let request = Request::get("/stats/summary");
     let stream = thread::scope(|scope| {
@@ -205,6 +205,13 @@ fn of_settings(settings: &Settings<'_>, file: &Path, has_file: bool, own: Option
     }
 }
 
+/// Where this host connects to the stream server: by the loopback address if it listens on all addresses.
+fn stream_server(ports: &[Port], number: u16) -> Address {
+    let mut listeners = ports.iter().filter(|port| port.number == number).flat_map(|port| &port.listeners);
+    let only = listeners.clone().all(|(ip, _)| !ip.is_unspecified()).then(|| listeners.next()).flatten();
+    Address::of_ip(only.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |(ip, _)| *ip), number)
+}
+
 fn listeners(host: &Host, ports: &mut [Port]) -> Result<()> {
     let is_wanted = |number: u16| ports.iter().any(|port| port.number == number);
     let all = sockets(&host.root)?.into_iter();
@@ -236,4 +243,22 @@ fn redirects(
         reached: None,
     };
     records.unwrap_or(&usual).iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stream_server_is_reached_at_the_address_on_which_it_listens() {
+        let of = |addresses: &[&str]| {
+            let listeners = addresses.iter().map(|ip| (ip.parse().unwrap(), SocketOwner::Unknown)).collect();
+            stream_server(&[Port { name: "stream port", number: 10003, setting: "", listeners }], 10003).to_string()
+        };
+        assert_eq!(of(&["0.0.0.0"]), "127.0.0.1:10003");
+        assert_eq!(of(&["::"]), "127.0.0.1:10003");
+        assert_eq!(of(&["192.0.2.1", "::"]), "127.0.0.1:10003");
+        assert_eq!(of(&["fd00::1"]), "[fd00::1]:10003");
+        assert_eq!(of(&["192.0.2.1"]), "192.0.2.1:10003");
+    }
 }

@@ -1,5 +1,7 @@
 //! What is wrong on the host of cloudcore. Pure.
 
+use std::path::Path;
+
 use edge_firewall::Outgoing;
 use edge_host::{Finding, Severity, SocketOwner, StatusLine};
 use edge_hub::Failure;
@@ -56,7 +58,7 @@ fn ports(facts: &Facts, findings: &mut Vec<Finding>, links: &mut Vec<StatusLine>
         return;
     }
     let is_cloudcore = |owner: &SocketOwner| match owner {
-        SocketOwner::Process { program, .. } => Some(program.rsplit('/').next() == Some(Kind::CloudCore.program())),
+        SocketOwner::Process { program, .. } => Some(Kind::CloudCore.is_program(Path::new(program))),
         SocketOwner::Unknown => None,
         SocketOwner::Outside => Some(false),
     };
@@ -168,7 +170,7 @@ fn without_certificate(facts: &Facts, stream: &Stream, findings: &mut Vec<Findin
             let text = "it does not require a client certificate: unless a firewall limits it, every host that reaches it can run commands in the pods of edge nodes";
             let accept = |from: &str| format!("iptables -A INPUT {from} -p tcp --dport {port} -j ACCEPT");
             let hint = format!(
-                "accept this host and every host with an API server, then drop the others: {}; {}; iptables -A INPUT -p tcp --dport {port} -j DROP",
+                "accept this host and the address of every host with an API server, then drop the others: {} && {} && iptables -A INPUT -p tcp --dport {port} -j DROP",
                 accept("-i lo"),
                 accept("-s APISERVER")
             );

@@ -29,7 +29,7 @@ pub(crate) struct Config {
     pub(crate) shown: String,
     /// The version that reads it, if it is known.
     pub(crate) version: Option<Minor>,
-    /// The hub; none if it is one of QUIC, which is not TCP.
+    /// The hub; none if it uses QUIC, which is not TCP.
     pub(crate) hub: Option<Address>,
     /// The HTTPS port; none if it is not set.
     pub(crate) https: Option<Address>,
@@ -108,6 +108,9 @@ fn of(settings: &Settings<'_>, version: Option<Minor>, shown: &str) -> Result<Co
             };
         }
     }
+    // The other addresses are usually of the same host.
+    let host = hub_address.as_ref().map_or_else(|| "HOST".to_owned(), Address::url_host);
+    let conf = |path: &str, port: u16| format!("edge-conf set {path}={host}:{port}");
     let is_streaming = settings.is_on("modules.edgeStream.enable");
     let tunnel = is_streaming.then(|| settings.in_force(TUNNEL)).flatten().and_then(|server| {
         match ValueKind::Dial(TUNNEL_PORT).check(&server).map(|()| Written::parse(&server)) {
@@ -122,7 +125,7 @@ fn of(settings: &Settings<'_>, version: Option<Minor>, shown: &str) -> Result<Co
     let https = https.and_then(|server| {
         https_address(server).or_else(|| {
             let why = ValueKind::Https(HTTPS_PORT).check(server).err().map(|why| format!(": {why}"));
-            let hint = format!("edge-conf set {HTTPS}=https://HOST:{HTTPS_PORT}");
+            let hint = format!("edge-conf set {HTTPS}=https://{host}:{HTTPS_PORT}");
             wrong(HTTPS, format!("{server:?} is not an address of cloudcore{}", why.unwrap_or_default()), hint)
         })
     });
@@ -242,6 +245,21 @@ mod tests {
         );
         let tunnel = of(&format!("modules: {{{HUB}, edgeStream: {{enable: true, server: 'x'}}}}"));
         assert!(tunnel[0].starts_with("modules.edgeStream.server: \"x\" is not an address"), "{tunnel:?}");
+    }
+
+    #[test]
+    fn hint_has_the_host_of_the_hub() {
+        let hint = |text: &str| {
+            let document = edge_yaml::read(text).unwrap();
+            let found = of(&Settings::new(Kind::EdgeCore, None, &document), None, "").unwrap_err();
+            found.into_iter().filter_map(|one| one.hint).collect::<Vec<_>>()
+        };
+        let https = hint(&format!("modules: {{{}}}", HUB.replace("https://cloud.example", "https://CLOUD_IP")));
+        assert_eq!(https, ["edge-conf set modules.edgeHub.httpServer=https://cloud.example:10002"]);
+        let tunnel = hint(&format!("modules: {{{HUB}, edgeStream: {{enable: true, server: x}}}}"));
+        assert_eq!(tunnel, ["edge-conf set modules.edgeStream.server=cloud.example:10004"]);
+        let unset = hint("modules: {edgeHub: {websocket: {enable: true}}}");
+        assert_eq!(unset, ["edge-conf set modules.edgeHub.websocket.server=HOST:10000"]);
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
 
+use edge_host::now;
 use edge_hub::{Address, Exchange, Failure, Request, Tls, Trust, exchange, exchange_plain};
 use edge_pki::cert::Certificate;
 
 use super::config::Config;
 use super::pair::Pair;
-use crate::probe::{MOST, deadline, now};
+use crate::probe::{MOST, deadline};
 
 /// A server that accepts the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,10 +74,16 @@ pub(crate) fn all(config: &Config, pair: Option<&Pair>, tunnel_pair: Option<&Pai
         match unverified.map(thread::ScopedJoinHandle::join) {
             Some(Ok((Ok(found), now))) => {
                 probes.clocks = found.answer.date().map(|date| (date, now));
-                probes.ca = is_certificate(&found).then_some(found.answer.body);
+                if is_certificate(&found) {
+                    probes.ca = Some(found.answer.body);
+                } else if probes.https.is_none() {
+                    probes.https = Some(Ok(reached(&found)));
+                }
             }
             // A node that joins has no certificate yet: the HTTPS port never requires one.
             Some(Ok((Err(Failure::CertificateRequired), _))) => probes.https = Some(Err(Failure::CertificateRequired)),
+            // Without a pair nothing else shows that the port does not answer.
+            Some(Ok((Err(failure), _))) if probes.https.is_none() => probes.https = Some(Err(failure)),
             _ => {}
         }
         probes

@@ -86,7 +86,7 @@ fn edge_names_clock_and_certificates() {
         test,
         &format!("cloud --mode other-clients --other \"$OTHER\"; {check}"),
         3,
-        &["192.0.2.1:10000: error: hub: the server refuses the client certificate: "],
+        &["192.0.2.1:10000: error: hub: the server rejects the client certificate: "],
     );
     finds(
         test,
@@ -103,6 +103,21 @@ fn edge_names_clock_and_certificates() {
         &[
             "/etc/kubeedge/certs/server.crt: error: the certificate of the node does not exist: the node has not joined cloudcore",
         ],
+    );
+    // Without a pair, too, cloudcore must answer and be cloudcore.
+    let missing = "/etc/kubeedge/certs/server.crt: error: the certificate of the node does not exist";
+    let no_pair = "rm /etc/kubeedge/certs/server.crt";
+    finds(
+        test,
+        &format!("{no_pair}; cloud --mode no-https; {check}"),
+        3,
+        &[missing, "192.0.2.1: error: port 10002 (HTTPS port): the connection is refused"],
+    );
+    finds(
+        test,
+        &format!("{no_pair}; edit s/:10002/:30010/; cloud --stream 30010; {check}"),
+        3,
+        &[missing, "192.0.2.1:30010: error: HTTPS port: the request for /ca.crt is answered with status 404"],
     );
     finds(
         test,
@@ -156,7 +171,7 @@ fn edge_names_swapped_ports() {
         "edit 's/:10000/:30002/; s/:10002/:30000/; s/:10004/:30004/'; cloud --ports 30000,30002,30004; \"$CHECK\" edge",
         3,
         &[
-            "192.0.2.1:30002: error: hub: the server requests no client certificate: it is not the hub of cloudcore",
+            "192.0.2.1:30002: error: hub: the server does not require a client certificate: it is not the hub of cloudcore",
             "192.0.2.1:30000: error: HTTPS port: the server requires a client certificate: that is the hub's port",
         ],
     );

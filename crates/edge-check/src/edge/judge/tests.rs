@@ -130,7 +130,7 @@ fn broken_way_hides_what_follows_from_it() {
             stopped(facts);
             facts.probes.hub = Some(Err(Failure::CertificateRefused("unknown CA")));
         }),
-        ["192.0.2.1:10000: error: hub: the server refuses the client certificate: unknown CA"]
+        ["192.0.2.1:10000: error: hub: the server rejects the client certificate: unknown CA"]
     );
     assert_eq!(found(stopped), ["edgecore.service: error: the unit is activating, and edgecore does not run"]);
 }
@@ -197,6 +197,58 @@ fn other_ca_is_one_cause_of_all_that_distrust() {
 }
 
 #[test]
+fn causes_are_the_same_by_what_they_are_and_not_by_their_text() {
+    let one = pair();
+    let wrong = |certificate: &Certificate| {
+        distrust(Distrust::WrongName { host: Name::Ip(CLOUD), certificate: certificate.clone() })
+    };
+    // Each server has a certificate of its own to be replaced.
+    let named = found(|facts| {
+        facts.probes.hub = wrong(&one.certificate);
+        facts.probes.https = wrong(&one.certificate);
+        facts.probes.tunnel = wrong(&one.ca);
+    });
+    let begins = |line: &str, start: &str| line.starts_with(start);
+    assert!(
+        named.len() == 2
+            && begins(&named[0], "192.0.2.1:10000: error: hub: ")
+            && begins(&named[1], "192.0.2.1:10004: error: tunnel: "),
+        "{named:?}"
+    );
+    // The same failure at another host is another cause.
+    let hosts = found(|facts| {
+        facts.config.tunnel = Some(Address::parse("", "192.0.2.2", 10004).unwrap());
+        (facts.probes.hub, facts.probes.tunnel) = (Some(Err(Failure::NotTls)), Some(Err(Failure::NotTls)));
+    });
+    assert_eq!(hosts.len(), 2, "{hosts:?}");
+    // A file that both pairs lack is missing once, and another one for itself.
+    let lacks = |file: &str| Some(Err(Box::new(Finding::error(file, "it does not exist"))));
+    for (of_tunnel, count) in [("/ca.crt", 1), ("/tunnel.crt", 2)] {
+        let all = found(|facts| {
+            facts.pair = Err(Box::new(Finding::error("/ca.crt", "it does not exist")));
+            facts.tunnel_pair = lacks(of_tunnel);
+        });
+        assert_eq!(all.len(), count, "{all:?}");
+    }
+}
+
+#[test]
+fn hint_names_what_is_known_of_cloudcore() {
+    let hints = |change: fn(&mut Facts)| {
+        let mut facts = facts();
+        change(&mut facts);
+        judge(&facts).findings.into_iter().filter_map(|one| one.hint).collect::<Vec<_>>()
+    };
+    let no_https: fn(&mut Facts) = |facts| (facts.config.https, facts.probes.https) = (None, None);
+    assert_eq!(hints(no_https), ["edge-conf set modules.edgeHub.httpServer=https://192.0.2.1:10002"]);
+    let not_tls = hints(|facts| facts.probes.tunnel = Some(Err(Failure::NotTls)));
+    assert_eq!(
+        not_tls,
+        ["is that the tunnel of cloudcore? check its address: edge-conf get modules.edgeStream.server"]
+    );
+}
+
+#[test]
 fn foreign_program_on_a_port_is_a_cause_of_its_own() {
     let foreign = |facts: &mut Facts| {
         facts.local.open =
@@ -256,7 +308,8 @@ fn servers_on_swapped_ports_are_named() {
             let result = Some(Ok(Reached { asks_for_certificate: false, ..reached(false) }));
             *(if name == "hub" { &mut facts.probes.hub } else { &mut facts.probes.tunnel }) = result;
         });
-        let text = format!("{name}: the server requests no client certificate: it is not the {name} of cloudcore");
+        let text =
+            format!("{name}: the server does not require a client certificate: it is not the {name} of cloudcore");
         assert!(open.len() == 1 && open[0].ends_with(&text), "{open:?}");
     }
 }

@@ -2,6 +2,8 @@
 
 use edge_host::Finding;
 use edge_hub::{Address, Distrust, Failure, Stage};
+use edge_kubeedge::stream::HTTPS_PORT;
+use edge_pki::names::Name;
 use edge_pki::times;
 
 use super::{Facts, Verdict};
@@ -12,10 +14,13 @@ const MOST_DIFFERENCE: u64 = 60;
 /// From so many days on the end of the node's certificate is reported: edgecore renews it earlier while it is connected.
 const SOON: i64 = 30;
 const HTTPS: &str = "HTTPS port";
+const HTTPS_SETTING: &str = "modules.edgeHub.httpServer";
 
 /// A port of cloudcore, and what came of it.
 struct Link<'f> {
     name: &'static str,
+    /// The setting that has its address.
+    setting: &'static str,
     to: &'f Address,
     result: &'f Result<Reached, Failure>,
 }
@@ -27,6 +32,7 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
     // Names and networks come first: of a port that does not answer nothing more is known.
     network(&links, verdict);
     let is_other_ca = other_ca(facts, verdict);
+    let mut seen: Vec<(&Name, &Failure)> = Vec::new();
     for link in &links {
         match link.result {
             Ok(reached) => match other_server(link, reached) {
@@ -40,22 +46,31 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
                 let follows_from_ca = is_other_ca
                     && (matches!(failure, Failure::CertificateRefused(_))
                         || matches!(failure, Failure::Distrusted(why) if matches!(**why, Distrust::OtherCa(_))));
-                if !follows_from_clock && !follows_from_ca {
+                // What all ports of a host have in common is one cause.
+                let cause = (&link.to.host, failure);
+                if follows_from_clock || follows_from_ca || seen.contains(&cause) {
+                    continue;
+                }
+                if is_hub_at_https(link) {
+                    verdict.findings.push(hub_at_https(link, failure));
+                } else {
+                    seen.push(cause);
                     verdict.findings.push(of_failure(facts, link, failure));
                 }
             }
         }
     }
-    once(&mut verdict.findings);
     if facts.config.hub.is_none() {
         let text = "the hub uses QUIC, which is not probed: whether cloudcore answers there is unknown";
         verdict.findings.push(Finding::new(edge_host::Severity::Note, &facts.config.shown, text));
     }
     if facts.config.https.is_none() {
         let text = "modules.edgeHub.httpServer is not an address of cloudcore: the clock and the CA are not compared, and the certificate cannot be renewed";
+        let host = facts.config.hub.as_ref().or(facts.config.tunnel.as_ref()).map(Address::url_host);
+        let host = host.unwrap_or_else(|| "HOST".to_owned());
         verdict.findings.push(
             Finding::warning(&facts.config.shown, text)
-                .hint("edge-conf set modules.edgeHub.httpServer=https://HOST:10002"),
+                .hint(format!("edge-conf set {HTTPS_SETTING}=https://{host}:{HTTPS_PORT}")),
         );
     }
     not_compared(facts, verdict);
@@ -68,7 +83,7 @@ fn other_server(link: &Link<'_>, reached: &Reached) -> Option<Finding> {
         if reached.asks_for_certificate {
             return None;
         }
-        format!("the server requests no client certificate: it is not the {} of cloudcore", link.name)
+        format!("the server does not require a client certificate: it is not the {} of cloudcore", link.name)
     } else if reached.status != 200 {
         format!("the request for /ca.crt is answered with status {}, and not with the CA", reached.status)
     } else if reached.is_certificate {
@@ -80,7 +95,7 @@ fn other_server(link: &Link<'_>, reached: &Reached) -> Option<Finding> {
 }
 
 fn is_that(link: &Link<'_>) -> String {
-    format!("is that the {} of cloudcore? check the port: edge-conf check", link.name)
+    format!("is that the {} of cloudcore? check its address: edge-conf get {}", link.name, link.setting)
 }
 
 /// What was not compared with cloudcore, although its HTTPS port works.
@@ -130,7 +145,13 @@ fn clock(facts: &Facts, verdict: &mut Verdict) -> bool {
 }
 
 fn pair(facts: &Facts, is_clock_wrong: bool, verdict: &mut Verdict) {
-    for pair in [Some(&facts.pair), facts.tunnel_pair.as_ref()].into_iter().flatten() {
+    // A tunnel with files of its own has most of them in common with the hub.
+    let of_tunnel = facts.tunnel_pair.as_ref().filter(|tunnel| match (tunnel, &facts.pair) {
+        (Ok(tunnel), Ok(hub)) => tunnel.shown != hub.shown,
+        (Err(tunnel), Err(hub)) => tunnel != hub,
+        (..) => true,
+    });
+    for pair in [Some(&facts.pair), of_tunnel].into_iter().flatten() {
         let pair = match pair {
             Ok(pair) => pair,
             Err(finding) => {
@@ -166,31 +187,34 @@ fn pair(facts: &Facts, is_clock_wrong: bool, verdict: &mut Verdict) {
 fn links(facts: &Facts) -> Vec<Link<'_>> {
     let (config, probes) = (&facts.config, &facts.probes);
     let all = [
-        ("hub", &config.hub, &probes.hub),
-        (HTTPS, &config.https, &probes.https),
-        ("tunnel", &config.tunnel, &probes.tunnel),
+        // The hub is none if it is that of QUIC.
+        ("hub", "modules.edgeHub.websocket.server", &config.hub, &probes.hub),
+        (HTTPS, HTTPS_SETTING, &config.https, &probes.https),
+        ("tunnel", "modules.edgeStream.server", &config.tunnel, &probes.tunnel),
     ];
     all.into_iter()
-        .filter_map(|(name, to, result)| Some(Link { name, to: to.as_ref()?, result: result.as_ref()? }))
+        .filter_map(|(name, setting, to, result)| {
+            Some(Link { name, setting, to: to.as_ref()?, result: result.as_ref()? })
+        })
         .collect()
 }
 
 /// Ports of one host that fail in the same way are one cause.
 fn network(links: &[Link<'_>], verdict: &mut Verdict) {
-    let mut seen: Vec<(String, &Failure, Vec<String>)> = Vec::new();
+    let mut seen: Vec<(&Address, &Failure, Vec<String>)> = Vec::new();
     for link in links {
         let Err(failure) = link.result else { continue };
         if !failure.is_of_network() {
             continue;
         }
-        let (host, why) = (link.to.url_host(), failure.to_string());
         let port = format!("{} ({})", link.to.port, link.name);
-        match seen.iter_mut().find(|(other, cause, _)| *other == host && cause.to_string() == why) {
+        match seen.iter_mut().find(|(other, cause, _)| other.host == link.to.host && *cause == failure) {
             Some((.., ports)) => ports.push(port),
-            None => seen.push((host, failure, vec![port])),
+            None => seen.push((link.to, failure, vec![port])),
         }
     }
-    for (host, failure, ports) in seen {
+    for (to, failure, ports) in seen {
+        let host = to.url_host();
         let plural = if ports.len() == 1 { "" } else { "s" };
         let of_ports = || format!("port{plural} {}: {failure}", ports.join(", "));
         let (text, hint) = match failure {
@@ -223,12 +247,18 @@ fn other_ca(facts: &Facts, verdict: &mut Verdict) -> bool {
     true
 }
 
+/// A node that joins has no certificate yet: the HTTPS port never requires one.
+fn is_hub_at_https(link: &Link<'_>) -> bool {
+    link.name == HTTPS && matches!(link.result, Err(Failure::CertificateRequired))
+}
+
+fn hub_at_https(link: &Link<'_>, failure: &Failure) -> Finding {
+    let text = format!("{HTTPS}: {failure}: that is the hub's port");
+    Finding::error(link.to.to_string(), text)
+        .hint(format!("edge-conf set {HTTPS_SETTING}=https://{}:{HTTPS_PORT}", link.to.url_host()))
+}
+
 fn of_failure(facts: &Facts, link: &Link<'_>, failure: &Failure) -> Finding {
-    if link.name == HTTPS && matches!(failure, Failure::CertificateRequired) {
-        let text = format!("{HTTPS}: {failure}: that is the hub's port");
-        return Finding::error(link.to.to_string(), text)
-            .hint(format!("edge-conf set modules.edgeHub.httpServer=https://{}:10002", link.to.url_host()));
-    }
     let finding = Finding::error(link.to.to_string(), format!("{}: {failure}", link.name));
     let hint = match failure {
         Failure::Distrusted(why) => match **why {
@@ -249,22 +279,6 @@ fn of_failure(facts: &Facts, link: &Link<'_>, failure: &Failure) -> Finding {
         _ => "on the host of cloudcore, run edge-check cloud".to_owned(),
     };
     finding.hint(hint)
-}
-
-/// The same text about several ports is one cause.
-fn once(findings: &mut Vec<Finding>) {
-    let mut seen = std::collections::BTreeSet::new();
-    findings.retain(|finding| {
-        let cause = finding
-            .text
-            .split_once(": ")
-            .filter(|_| finding.file.contains(':'))
-            .map_or(&*finding.text, |(_, cause)| cause);
-        seen.insert((
-            finding.file.rsplit_once(':').map_or(finding.file.clone(), |(host, _)| host.to_owned()),
-            cause.to_owned(),
-        ))
-    });
 }
 
 /// A span in its largest unit that has two or more of them.
