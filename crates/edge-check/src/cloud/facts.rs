@@ -61,6 +61,8 @@ pub(crate) struct Redirect {
     pub(crate) is_without_address: bool,
     /// Where its connections go.
     pub(crate) outgoing: Outgoing,
+    /// What to do if that is unknown.
+    pub(crate) hint: Option<String>,
     /// Whether something listens where they go.
     pub(crate) reached: Option<Result<SocketAddr, Failure>>,
 }
@@ -240,6 +242,7 @@ fn redirects(
         recorded: recorded.address,
         is_without_address: records.is_some() && recorded.address.is_none(),
         outgoing: rules.of(family(recorded), recorded.port, None),
+        hint: rules.hint().map(str::to_owned),
         reached: None,
     };
     records.unwrap_or(&usual).iter().map(one).collect()

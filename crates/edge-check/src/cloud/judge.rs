@@ -170,7 +170,7 @@ fn without_certificate(facts: &Facts, stream: &Stream, findings: &mut Vec<Findin
             let text = "it does not require a client certificate: unless a firewall limits it, every host that reaches it can run commands in the pods of edge nodes";
             let accept = |from: &str| format!("iptables -A INPUT {from} -p tcp --dport {port} -j ACCEPT");
             let hint = format!(
-                "accept this host and the address of every host with an API server, then drop the others: {} && {} && iptables -A INPUT -p tcp --dport {port} -j DROP",
+                "accept this host and the address of every host with an API server, then drop the others, and again with ip6tables: {} && {} && iptables -A INPUT -p tcp --dport {port} -j DROP",
                 accept("-i lo"),
                 accept("-s APISERVER")
             );
@@ -209,7 +209,8 @@ fn of_redirect(facts: &Facts, redirect: &Redirect) -> Result<StatusLine, Box<Fin
         }
         Outgoing::Unknown(why) => {
             let text = format!("it is unknown whether it is in effect: {why}");
-            return Err(Box::new(Finding::warning(&place, text).hint("edge-redirect check")));
+            let hint = redirect.hint.as_deref().unwrap_or("edge-redirect check");
+            return Err(Box::new(Finding::warning(&place, text).hint(hint)));
         }
         Outgoing::Redirected(to) => to,
     };

@@ -50,7 +50,7 @@ pub(crate) struct Config {
 impl Config {
     /// The command that joins this node again.
     pub(crate) fn join(&self) -> String {
-        let host = self.hub.as_ref().or(self.https.as_ref()).map(|to| to.host.to_string());
+        let host = self.hub.as_ref().or(self.https.as_ref()).map(Address::url_host);
         join(host.as_deref(), self.version)
     }
 }
@@ -215,6 +215,9 @@ mod tests {
             ["cloud.example:10000", "cloud.example:10002", "192.0.2.1:10004"]
         );
         assert_eq!(found.files.certificate, PathBuf::from("/etc/kubeedge/certs/server.crt"));
+        assert_eq!(found.join(), "edge-join apply --cloudcore cloud.example --version 1.23.PATCH --token -");
+        let of_ip = config(23, &format!("modules: {{{}}}", HUB.replace("cloud.example:", "[fd00::1]:"))).unwrap();
+        assert_eq!(of_ip.join(), "edge-join apply --cloudcore [fd00::1] --version 1.23.PATCH --token -");
         assert_eq!(found.ports, [(10350, "edgecore's kubelet")]);
         // edgeStream is off by default.
         assert!(config(23, &format!("modules: {{{HUB}}}")).unwrap().tunnel.is_none());

@@ -1,8 +1,9 @@
 //! The key pair with which the node connects to cloudcore, and the CA that it trusts.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use edge_host::{Finding, Host};
+use edge_host::{Error, Finding, Host};
 use edge_hub::Identity;
 use edge_pki::cert::Certificate;
 use edge_pki::key::PrivateKey;
@@ -31,25 +32,45 @@ pub(crate) struct Pair {
     pub(crate) identity: Identity,
 }
 
-/// Reads a pair. Errors: the first thing that is wrong with it.
-pub(crate) fn load(host: &Host, files: &Files, join: &str) -> Result<Pair, Box<Finding>> {
+/// Why there is no pair.
+enum NoPair {
+    /// The first thing that is wrong with it.
+    Wrong(Box<Finding>),
+    /// This user may not read it: it may well be a good one.
+    Unreadable(Error),
+}
+
+/// Reads a pair. Errors: the first thing that is wrong with it; exit 1 if this user may not read it.
+pub(crate) fn load(host: &Host, files: &Files, join: &str) -> edge_host::Result<Result<Pair, Box<Finding>>> {
+    match read(host, files, join) {
+        Ok(pair) => Ok(Ok(pair)),
+        Err(NoPair::Wrong(finding)) => Ok(Err(finding)),
+        Err(NoPair::Unreadable(error)) => Err(error),
+    }
+}
+
+fn read(host: &Host, files: &Files, join: &str) -> Result<Pair, NoPair> {
     let joined = format!("join the node: {join}");
     let read = |path: &Path, what: &str| match host.root.read(path) {
         Ok(Some(bytes)) => Ok(bytes),
         Ok(None) => {
             let text = format!("{what} does not exist: the node has not joined cloudcore");
-            Err(Box::new(Finding::error(host.root.display(path), text).hint(joined.as_str())))
+            Err(NoPair::Wrong(Box::new(Finding::error(host.root.display(path), text).hint(joined.as_str()))))
         }
+        Err(error) if error.io_kind() == Some(ErrorKind::PermissionDenied) => Err(NoPair::Unreadable(error)),
         Err(error) => {
-            let finding = Finding::error(host.root.display(path), error.message());
-            Err(Box::new(match error.hint_text() {
+            // The file is named already.
+            let why = if error.cause().is_empty() { error.message() } else { error.cause() };
+            let finding = Finding::error(host.root.display(path), format!("it cannot be read: {why}"));
+            Err(NoPair::Wrong(Box::new(match error.hint_text() {
                 Some(hint) => finding.hint(hint),
                 None => finding,
-            }))
+            })))
         }
     };
-    let wrong =
-        |path: &Path, why: String| Box::new(Finding::error(host.root.display(path), why).hint("edge-certgen check"));
+    let wrong = |path: &Path, why: String| {
+        NoPair::Wrong(Box::new(Finding::error(host.root.display(path), why).hint("edge-certgen check")))
+    };
     let ca = read(&files.ca, "the CA of cloudcore")?;
     let ca = Certificate::from_pem(&ca).map_err(|why| wrong(&files.ca, why))?;
     let chain = read(&files.certificate, "the certificate of the node")?;

@@ -6,9 +6,11 @@
 
 use edge_firewall::Outgoing;
 use edge_host::{Finding, StatusLine};
-use edge_hub::{Failure, Stage};
+use edge_hub::{Address, Failure, Stage};
+use edge_pki::names::Name;
 
 use super::request::Request;
+use crate::redirect::target;
 
 /// The findings, of which there is at most one, and the hops that were seen to answer.
 ///
@@ -64,6 +66,14 @@ pub(crate) fn judge(
             );
             failed("edgecore", text, "on the node, run edge-check edge; on the host of cloudcore, edge-check cloud")
         }
+        // The route is looked up before the redirect changes the address.
+        Err(failure @ Failure::Unreachable(_)) => {
+            let text = format!("the connection to {node}, which is redirected to {to}: {failure}");
+            let redirected = target(to).map_or_else(|| to.clone(), |to| to.ip().to_string());
+            let hint =
+                format!("this host needs a route to both: ip route get {}; ip route get {redirected}", bare(node));
+            failed("cloudcore", text, &hint)
+        }
         Err(failure) => failed("cloudcore", format!("{to}, to which the port is redirected: {failure}"), cloudcore),
     };
     (finding, hops)
@@ -104,6 +114,14 @@ fn elsewhere(request: &Request, status: Result<u16, &Failure>, outgoing: &Outgoi
             }
             Finding::error(&node, text).hint(hint)
         }
+    }
+}
+
+/// The host without brackets.
+fn bare(node: &Address) -> String {
+    match &node.host {
+        Name::Ip(ip) => ip.to_string(),
+        Name::Dns(name) => name.clone(),
     }
 }
 
@@ -184,6 +202,13 @@ mod tests {
         let (text, hops) = of(None, refused(), &redirected);
         assert!(
             text.starts_with("cloudcore: 192.0.2.1:10003, to which the port is redirected: the connection is refused")
+        );
+        assert_eq!(hops, ["redirect"]);
+        // Without a route to the node the redirect is not reached.
+        let (text, hops) = of(None, Err(Failure::Unreachable("Network is unreachable".to_owned())), &redirected);
+        assert_eq!(
+            text,
+            "cloudcore: the connection to 198.51.100.7:10351, which is redirected to 192.0.2.1:10003: Network is unreachable"
         );
         assert_eq!(hops, ["redirect"]);
         let (text, hops) = of(None, refused(), &Outgoing::Direct);

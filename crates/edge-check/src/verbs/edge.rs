@@ -14,9 +14,9 @@ pub(crate) fn run(host: &mut Host) -> Result<Outcome> {
         Err(findings) => return Ok(host.report.findings(&findings)),
     };
     let join = config.join();
-    let pair = pair::load(host, &config.files, &join);
+    let pair = pair::load(host, &config.files, &join)?;
     let is_other = config.tunnel.is_some() && config.tunnel_files != config.files;
-    let tunnel_pair = is_other.then(|| pair::load(host, &config.tunnel_files, &join));
+    let tunnel_pair = is_other.then(|| pair::load(host, &config.tunnel_files, &join)).transpose()?;
     let for_tunnel = tunnel_pair.as_ref().unwrap_or(&pair);
     let root = &host.root;
     let (probes, unit) = thread::scope(|scope| {

@@ -260,7 +260,8 @@ fn certificate(
             let error = Error::usage(format!("cannot join without --token{because}"));
             return Err(NotIssued::Failed(error.hint(format!(
                 "pipe it: kubectl get secret -n kubeedge tokensecret -o json | ssh edge edge-join apply --cloudcore {} --version {} --token -",
-                cloud.https.host, call.args.version
+                cloud.https.url_host(),
+                call.args.version
             ))));
         }
     };

@@ -156,6 +156,37 @@ fn cloud_does_not_take_an_empty_record_for_success() {
 }
 
 #[test]
+fn cloud_of_another_user_says_how_the_rules_can_be_read() {
+    let test = "cloud_of_another_user_says_how_the_rules_can_be_read";
+    let user = "touch /mnt/check; mount --bind \"$CHECK\" /mnt/check; chmod 755 /mnt; \
+        setpriv --reuid=65534 --regid=65534 --clear-groups /mnt/check cloud";
+    let unknown = "redirect of port 10351: warning: it is unknown whether it is in effect: cannot read the IPv4 rules";
+    let Some(shown) = finds(test, &format!("cloud; api_server; redirect; {user}"), 0, &[OPEN, unknown]) else { return };
+    assert!(shown.contains("not run as root\n    hint: run it as root (sudo)\n"), "{shown}");
+}
+
+#[test]
+fn cloud_and_logs_follow_ipv6() {
+    let test = "cloud_and_logs_follow_ipv6";
+    let world = "ip address add fd00::1/128 dev lo; ip -6 route add fd00::/64 dev out; api_server; \
+        sed -i 's/\\[192.0.2.1\\]/[\"fd00::1\"]/' /etc/kubeedge/config/cloudcore.yaml; \
+        \"$CLOUD\" serve \"$PKI\" --address fd00::1 --ports 10000,10002,10004 --stream 10003 > /mnt/ports & until_true test -s /mnt/ports";
+    let missing = "redirect of port 10351: error: no rule redirects it";
+    let Some(shown) = finds(test, &format!("{world}; {CHECK}"), 3, &[OPEN, missing]) else { return };
+    assert!(shown.contains("    hint: edge-redirect add 10351=[fd00::1]:10003 --persist\n"), "{shown}");
+    let rule = "ip6tables-nft -t nat -A OUTPUT -p tcp --dport 10351 -j DNAT --to-destination '[fd00::1]:10003'";
+    let Some(shown) = finds(test, &format!("{world}; {rule}; {CHECK}"), 0, &[OPEN]) else { return };
+    assert!(shown.contains("redirect of port 10351: ok: to [fd00::1]:10003\n"), "{shown}");
+    let logs = "\"$CHECK\" logs --node '[fd00::7]:10351'";
+    finds(
+        test,
+        &format!("{world}; {rule}; {logs}"),
+        3,
+        &["tunnel: error: cloudcore has no tunnel to the node [fd00::7]"],
+    );
+}
+
+#[test]
 fn cloud_does_not_wait_for_an_iptables_that_hangs() {
     let test = "cloud_does_not_wait_for_an_iptables_that_hangs";
     let hang = "printf '#!/bin/sh\\ntrap \"\" TERM\\nsleep 30\\n' > /mnt/hang; chmod 755 /mnt/hang; \

@@ -121,6 +121,12 @@ fn edge_names_clock_and_certificates() {
     );
     finds(
         test,
+        &format!("rm /etc/kubeedge/certs/server.key; mkdir /etc/kubeedge/certs/server.key; cloud; {check}"),
+        3,
+        &["/etc/kubeedge/certs/server.key: error: it cannot be read: it is a directory, not a file"],
+    );
+    finds(
+        test,
         &format!("cp \"$PAIR/soon.key\" /etc/kubeedge/certs/server.key; cloud; {check}"),
         3,
         &["/etc/kubeedge/certs/server.crt: error: the certificate is not that of the private key"],
@@ -219,6 +225,12 @@ fn edge_of_another_user_does_not_take_what_is_hidden_for_absent() {
     assert!(shown.contains("note: it is unknown whether edgecore is connected to the hub"), "{shown}");
     // Without hidden processes it is absent for every user.
     finds(test, &format!("cloud; {user}"), 3, &["edgecore.service: error: edgecore does not run"]);
+    // What may not be read is not broken.
+    let secret = user.replace("chmod 644", "chmod 600");
+    let Some((ran, _)) = run(test, &format!("cloud; edge; {secret}")) else { return };
+    let cannot = "edge-check: cannot read /etc/kubeedge/certs/server.key: Permission denied";
+    assert!(ran.code == 1 && ran.stdout.starts_with(cannot), "{}", ran.stdout);
+    assert!(ran.stdout.contains("hint: run it as root (sudo)"), "{}", ran.stdout);
     let hidden = "mount -o remount,hidepid=2 /proc";
     let Some(shown) = finds(test, &format!("cloud; edge; {hidden}; {user}"), 0, &[]) else { return };
     assert!(shown.contains("edgecore.service: note: unknown whether edgecore runs"), "{shown}");

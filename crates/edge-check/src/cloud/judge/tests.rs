@@ -29,6 +29,7 @@ fn facts() -> Facts {
             recorded: Some("192.0.2.1".parse().unwrap()),
             is_without_address: false,
             outgoing: Outgoing::Redirected("192.0.2.1:10003".to_owned()),
+            hint: None,
             reached: Some(Ok("192.0.2.1:10003".parse().unwrap())),
         }],
     }
