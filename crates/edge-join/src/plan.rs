@@ -3,7 +3,7 @@
 //! The order makes an interruption harmless: the CA and the pair get their names together, then the program and its unit,
 //! then the configuration, and only then is edgecore enabled and started.
 
-mod config;
+pub(crate) mod config;
 pub mod unit;
 
 use std::path::PathBuf;

@@ -25,6 +25,18 @@ const TUNNEL: &str = "modules.edgeStream.server";
 const NAME: &str = "modules.edged.hostnameOverride";
 const LABELS: &str = "modules.edged.nodeLabels";
 const TAINTS: &str = "modules.edged.tailoredKubeletConfig.registerWithTaints";
+/// Never written: the token is used once, in memory.
+const TOKEN: &str = "modules.edgeHub.token";
+
+/// The paths that the join itself decides, by the names of this version and by the usual ones.
+pub(crate) fn owned(version: Minor, has_labels: bool, has_taints: bool) -> Result<Vec<Path>> {
+    let mut names = vec![VERSION, HUB, HTTPS, TUNNEL, NAME, TOKEN];
+    names.extend(has_labels.then_some(LABELS));
+    names.extend(has_taints.then_some(TAINTS));
+    let table = Table::of(Kind::EdgeCore);
+    let homes = names.iter().filter_map(|name| table.home(name, version));
+    names.iter().map(|name| (*name).to_owned()).chain(homes).map(|name| parse_path(&name)).collect()
+}
 
 /// What a new file begins with.
 fn beginning(version: Minor) -> String {

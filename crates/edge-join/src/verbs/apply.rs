@@ -84,7 +84,7 @@ fn settings(host: &mut Host, args: &ApplyArgs) -> Result<Vec<Setting>> {
     }
     host.requests_also(&bytes);
     let text = String::from_utf8(bytes).map_err(|_| Error::cannot("use", &name, "it is not UTF-8 text"))?;
-    node::settings(&text)
+    node::settings(&text, args)
 }
 
 /// Joins this host. An error tells whether the token was refused, so that it is not tried again.
