@@ -5,7 +5,7 @@
 //! answer is not taken on trust: cloudcore up to 1.15 answers 200 with an empty body when it cannot sign.
 
 use edge_host::{Error, Result};
-use edge_hub::{Answer, Deadline, Exchange, Failure, Request, Tls, Trust, exchange};
+use edge_hub::{Answer, Deadline, Exchange, Failure, Request, Tls, Trust, exchange, shortened};
 use edge_kubeedge::Minor;
 use edge_kubeedge::token::Token;
 use edge_pki::cert::Certificate;
@@ -25,6 +25,8 @@ const OLD_SUBJECT: &str = "/C=CN/ST=Zhejiang/L=Hangzhou/O=kubeEdge/CN=kubeedge.i
 const NEW_SUBJECT: &str = "/C=CN/ST=Zhejiang/L=Hangzhou/O=system:nodes/CN=system:node:";
 /// How far our clock may be behind: certificates are valid from the second in which they are issued.
 const CLOCKS_DIFFER: i64 = 300;
+/// An HMAC-SHA256 in base64url.
+const SIGNATURE: usize = 43;
 const NEW_TOKEN: &str = "get a new token on a host with kubectl: kubectl get secret -n kubeedge tokensecret -o json";
 const CLOUD_LOG: &str = "see the log of cloudcore, and check the pair of its CA: edge-certgen check";
 
@@ -194,7 +196,8 @@ fn read(answer: &Answer, token: &Token) -> Result<Certificate> {
 
 /// What an answer says, in words for a user where it is known.
 fn said(answer: &Answer, token: &Token) -> String {
-    let text = redacted(&answer.text(), token);
+    // A token that is cut is not recognized as one.
+    let text = shortened(&safe(&answer.line(), Some(token)));
     let lower = text.to_lowercase();
     let meaning = if lower.contains("expired") {
         "it has expired by cloudcore's clock"
@@ -208,8 +211,14 @@ fn said(answer: &Answer, token: &Token) -> String {
     format!("{meaning} ({text})")
 }
 
+/// A whole text of another program without any token, known or not; it is shortened only after this.
+pub fn safe(text: &str, token: Option<&Token>) -> String {
+    let text = without_tokens(text);
+    token.map_or_else(|| text.clone(), |token| redacted(&text, token))
+}
+
 /// A text without the token or any of its parts.
-pub fn redacted(text: &str, token: &Token) -> String {
+fn redacted(text: &str, token: &Token) -> String {
     let jwt = token.jwt().expose();
     let mut shown = text.replace(token.whole().expose(), edge_host::STRUCK).replace(jwt, edge_host::STRUCK);
     for part in jwt.split('.').filter(|part| !part.is_empty()) {
@@ -219,7 +228,7 @@ pub fn redacted(text: &str, token: &Token) -> String {
 }
 
 /// A text in which nothing that looks like a token, or a part of one, is left.
-pub fn without_tokens(text: &str) -> String {
+fn without_tokens(text: &str) -> String {
     let is_part = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
     let mut shown = String::with_capacity(text.len());
     let mut word = String::new();
@@ -239,10 +248,10 @@ pub fn without_tokens(text: &str) -> String {
     shown
 }
 
-/// A JWT begins with `{"` in base64url, also behind the checksum of a CA; that checksum and a signature are also tokens' parts.
+/// A JWT begins with `{"` in base64url, also behind the checksum of a CA. That checksum, a signature, and a token in base64,
+/// which has neither + nor /, are long.
 fn looks_like_token(word: &str) -> bool {
-    let is_hex = |part: &str| part.len() == 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    word.split('.').any(|part| part.starts_with("eyJ") || is_hex(part))
+    word.split('.').any(|part| part.starts_with("eyJ") || part.len() >= SIGNATURE)
 }
 
 /// Why a certificate cannot be used with this key and CA.
@@ -336,6 +345,25 @@ mod tests {
     }
 
     #[test]
+    fn answer_is_redacted_before_it_is_cut() {
+        let whole = token().whole().expose().to_owned();
+        let signature = JWT.rsplit('.').next().unwrap();
+        let encoded = "N2JmZGI3MjZjNjE5NGJhZTJlNTc2MjU5ODVhNWIzZjU5NmQ0OWMwODg5NDRmZGI1NDA1ZTQ5MmZjMjQzNzRl";
+        for secret in [whole.as_str(), JWT, signature, encoded] {
+            for before in [60, 190] {
+                let body = format!("{}{secret} is not accepted", "word ".repeat(before / 5)).into_bytes();
+                for status in [401, 404, 500] {
+                    let answer = Answer { status, headers: Vec::new(), body: body.clone() };
+                    let error = Error::from(issued(&answer, &token()).unwrap_err());
+                    let has = |part: &str| error.message().contains(&part[..8]);
+                    let parts = secret.split('.').any(has);
+                    assert!(!parts && error.message().contains("***"), "{error}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn texts_lose_everything_that_looks_like_a_token() {
         let hash = "7bfdb726c6194bae2e57625985a5b3f596d49c088944fdb5405e492fc24374e9";
         let jwt = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjE3OTU5NzAzMzN9.w5EKPmyNFzD51EYE9FsqZTJ-1MBfCw8N";
@@ -346,6 +374,12 @@ mod tests {
             ),
             (format!("bad \"{jwt}\", again"), "bad \"***\", again"),
             (format!("(hash {hash})"), "(hash ***)"),
+            (format!("signature {} is invalid", &JWT[JWT.len() - 43..]), "signature *** is invalid"),
+            (format!("tokendata: {}==", "N2JmZGI3MjZjNjE5NGJhZTJlNTc2MjU5".repeat(7)), "tokendata: ***=="),
+            (
+                "/etc/kubeedge/certs/server.crt of system:node:edge1".to_owned(),
+                "/etc/kubeedge/certs/server.crt of system:node:edge1",
+            ),
             ("F1128 16:00:00.123456 server.go:1] no eyes".to_owned(), "F1128 16:00:00.123456 server.go:1] no eyes"),
         ] {
             assert_eq!(without_tokens(&text), want);

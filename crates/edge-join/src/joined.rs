@@ -15,7 +15,7 @@ use edge_kubeedge::{Kind, Minor};
 use edge_pki::cert::Certificate;
 use edge_systemd::{startup, systemctl};
 
-use crate::certificate::{redacted, without_tokens};
+use crate::certificate::safe;
 use crate::facts;
 use crate::request::Cloud;
 
@@ -139,9 +139,8 @@ fn unregistered(waiting: &Waiting<'_>) -> Option<String> {
 fn failed(waiting: &Waiting<'_>, missing: &str, after: Duration) -> Error {
     let unit = Kind::EdgeCore.unit();
     let log = systemctl::log_end(unit, LOG_LINES).unwrap_or_default();
-    let log = waiting.token.map_or_else(|| log.clone(), |token| redacted(&log, token));
     // edgecore logs the token of its configuration, which may be another one.
-    let cause = last_cause(&redact(&without_tokens(&log)))
+    let cause = last_cause(&redact(&safe(&log, waiting.token)))
         .map(|cause| format!("; its last words: {cause}"))
         .unwrap_or_default();
     let text = format!("cannot join: after {} s, {missing}{cause}", after.as_secs());
