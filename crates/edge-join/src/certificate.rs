@@ -4,7 +4,7 @@
 //! edgecore needs no token where the pair is there already, so the token is used here, in memory, and written nowhere. The
 //! answer is not taken on trust: cloudcore up to 1.15 answers 200 with an empty body when it cannot sign.
 
-use edge_host::{Error, Result};
+use edge_host::{Error, Finding, Result};
 use edge_hub::{Answer, Deadline, Exchange, Failure, Request, Tls, Trust, exchange, shortened};
 use edge_kubeedge::Minor;
 use edge_kubeedge::token::Token;
@@ -13,8 +13,9 @@ use edge_pki::encoding::{self, CERTIFICATE};
 use edge_pki::key::{Algorithm, PrivateKey};
 use edge_pki::{chain, csr, subject, times};
 
-use crate::diagnose;
-use crate::facts::cloud::{CloudFacts, MAX_CERTIFICATE, WITHIN};
+use crate::diagnose::token::NEW_TOKEN;
+use crate::diagnose::{self, first_error};
+use crate::facts::cloud::{self, CloudFacts, MAX_CERTIFICATE, WITHIN};
 use crate::request::Cloud;
 
 /// The first version whose cloudcore checks the subject of a certificate, and whose edgecore asks for this one
@@ -27,13 +28,13 @@ const NEW_SUBJECT: &str = "/C=CN/ST=Zhejiang/L=Hangzhou/O=system:nodes/CN=system
 const CLOCKS_DIFFER: i64 = 300;
 /// An HMAC-SHA256 in base64url.
 const SIGNATURE: usize = 43;
-const NEW_TOKEN: &str = "get a new token on a host with kubectl: kubectl get secret -n kubeedge tokensecret -o json";
 const CLOUD_LOG: &str = "see the log of cloudcore, and check the pair of its CA: edge-certgen check";
 
 /// Why there is no certificate.
 #[derive(Debug)]
 pub enum NotIssued {
-    /// The token itself is the reason: it is damaged, has expired, or cloudcore does not accept it.
+    /// The token itself is the reason: its form is wrong, or the cloudcore that it is for, verified by its CA, does not
+    /// accept it. Nothing else can make it usable, so that it need not be kept.
     Refused(Error),
     /// Something else.
     Failed(Error),
@@ -84,29 +85,55 @@ impl Issued {
     }
 }
 
-/// The CA that cloudcore serves, if it is the one that the token is for.
+/// The CA that cloudcore serves, which is not verified yet, and what was found beside it.
 ///
 /// # Errors
 /// Exit 1 with the first thing that is wrong.
-pub fn authority(cloud: &Cloud, facts: &CloudFacts, token: &Token, now: i64) -> Result<Certificate> {
-    let mut findings = diagnose::token::time(Some(token), now, facts.ahead);
-    findings.extend(diagnose::cloud::ports(cloud, facts));
+pub fn served(cloud: &Cloud, facts: &CloudFacts) -> Result<(Certificate, Vec<Finding>)> {
+    let mut findings = diagnose::cloud::ports(cloud, facts);
     findings.extend(diagnose::cloud::authority(cloud, facts));
     let ca = facts.authority();
-    findings.extend(ca.as_ref().and_then(|ca| diagnose::token::authority(token, ca)));
-    match (diagnose::first_error(&findings), ca) {
+    match (first_error(&findings), ca) {
         (Some(error), _) => Err(error),
-        (None, Some(ca)) => Ok(ca),
-        (None, None) => Err(Error::cannot("join", "", "cloudcore serves no CA certificate")),
+        (None, Some(ca)) => Ok((ca, findings)),
+        (None, None) => Err(Error::failed("cannot join: cloudcore serves no CA certificate")),
     }
 }
 
-/// Asks for the certificate of a node with a new key.
+/// Whether the token may be sent to a cloudcore that serves this CA, and what was found beside that. `ahead` is how far its
+/// clock is ahead, by an answer that was not verified.
 ///
 /// # Errors
-/// Exit 1 with what cloudcore's answer means. No error contains a part of the token.
-pub fn request(cloud: &Cloud, ca: &Certificate, token: &Token, node: &str, version: Minor, now: i64) -> Result<Issued> {
-    Ok(request_with(new_key()?, cloud, ca, token, node, version, now)?)
+/// Exit 1 with the first thing that is wrong, and whether the token is the reason.
+pub fn accepts(
+    cloud: &Cloud,
+    ca: &Certificate,
+    token: &Token,
+    ahead: Option<i64>,
+    node: &str,
+    now: i64,
+) -> std::result::Result<Vec<Finding>, NotIssued> {
+    let mismatch = diagnose::token::authority(token, ca);
+    // A server with another CA is not the one that decides about the token.
+    let asked = mismatch.is_none().then(|| cloud::node(cloud, ca, None, node, now));
+    let verified = asked.as_ref().and_then(|asked| asked.as_ref().ok()?.answer.date());
+    let mut findings = diagnose::token::time(Some(token), now, ahead);
+    findings.extend(mismatch);
+    findings.extend(asked.and_then(|asked| diagnose::cloud::asked(cloud, asked, node, false)));
+    sendable(token, verified, findings)
+}
+
+/// Only the clock of a server that is verified makes a token useless: our own may be wrong, and an answer that is not verified
+/// may be of anybody.
+fn sendable(
+    token: &Token,
+    verified: Option<i64>,
+    findings: Vec<Finding>,
+) -> std::result::Result<Vec<Finding>, NotIssued> {
+    if let Some(finding) = verified.and_then(|there| diagnose::token::expired(token, there)) {
+        return Err(NotIssued::Refused(diagnose::as_error(&finding)));
+    }
+    first_error(&findings).map_or(Ok(findings), |error| Err(NotIssued::Failed(error)))
 }
 
 /// A key as edgecore makes it.
@@ -117,10 +144,10 @@ pub fn new_key() -> Result<PrivateKey> {
     PrivateKey::generate(Algorithm::EcdsaP256).map_err(|why| Error::cannot("make", "a private key", why))
 }
 
-/// The same with a key that is there already.
+/// Asks for the certificate of a node with this key. The token must be for this CA.
 ///
 /// # Errors
-/// As [`request`], and whether the token is the reason.
+/// Exit 1 with what cloudcore's answer means, and whether the token is the reason. No error contains a part of the token.
 pub fn request_with(
     key: PrivateKey,
     cloud: &Cloud,
@@ -157,8 +184,7 @@ pub fn subject_of(node: &str, version: Minor) -> Result<subject::DistinguishedNa
 }
 
 fn not_sent(cloud: &Cloud, failure: &Failure) -> Error {
-    let finding = diagnose::cloud::server(cloud, failure);
-    diagnose::first_error(&[finding]).unwrap_or_else(|| Error::cannot("join", "", failure.to_string()))
+    diagnose::as_error(&diagnose::cloud::server(cloud, failure))
 }
 
 /// The certificate in an answer, or what the answer means.
@@ -342,6 +368,28 @@ mod tests {
         let body = format!("bad token {JWT}, or {}", &JWT[37..]).into_bytes();
         let error = Error::from(issued(&Answer { status: 500, headers: headers(), body }, &token()).unwrap_err());
         assert!(JWT.split('.').all(|part| !error.message().contains(part)), "{error}");
+    }
+
+    #[test]
+    fn token_is_refused_only_by_the_verified_cloudcore() {
+        let expires = token().expires.unwrap();
+        let is_refused = |verified, finding: Option<Finding>| {
+            let found = sendable(&token(), verified, finding.into_iter().collect());
+            found.map(|_| ()).map_err(|not| matches!(not, NotIssued::Refused(_)))
+        };
+        assert_eq!(is_refused(Some(expires - 1), None), Ok(()));
+        assert_eq!(is_refused(Some(expires), None), Err(true));
+        // By our own clock, or by an answer that was not verified.
+        let own = diagnose::token::time(Some(&token()), expires + 5, None).remove(0);
+        assert_eq!(is_refused(None, Some(own)), Err(false));
+        let unverified = diagnose::token::time(Some(&token()), expires - 10, Some(20)).remove(0);
+        assert!(unverified.text.contains("by cloudcore's clock"));
+        assert_eq!(is_refused(Some(expires - 9), Some(unverified)), Err(false));
+        for (status, refused) in [(400, true), (401, true), (403, true), (404, false), (500, false), (200, false)] {
+            let answer = Answer { status, ..Answer::default() };
+            let not = issued(&answer, &token()).unwrap_err();
+            assert_eq!(matches!(not, NotIssued::Refused(_)), refused, "{status}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use edge_host::Error;
 use edge_hub::Address;
-use edge_join::certificate::{Issued, authority as fetch_authority, request};
+use edge_join::certificate::{Issued, accepts, new_key, request_with, served};
 use edge_join::facts::cloud;
 use edge_join::request::Cloud;
 use edge_kubeedge::Minor;
@@ -27,8 +27,10 @@ fn ports(double: &Cloudcore) -> Cloud {
 
 fn join(double: &Cloudcore, token: &str, version: u16) -> Result<Issued, Error> {
     let (cloud, token) = (ports(double), Token::parse(token).unwrap());
-    let ca = fetch_authority(&cloud, &cloud::read(&cloud, now), &token, now())?;
-    request(&cloud, &ca, &token, "edge1", Minor::new(version), now())
+    let found = cloud::read(&cloud, now);
+    let (ca, _) = served(&cloud, &found)?;
+    accepts(&cloud, &ca, &token, found.ahead, "edge1", now())?;
+    Ok(request_with(new_key()?, &cloud, &ca, &token, "edge1", Minor::new(version), now())?)
 }
 
 #[test]
@@ -47,14 +49,14 @@ fn certificate_is_issued_by_each_version_and_requested_as_edgecore_does() {
         // Recorded from edgecore 1.18.3 and 1.23.1, whose requests are the same.
         let host = format!("Host: 127.0.0.1:{}\r\nUser-Agent: Go-http-client/1.1", double.https);
         assert_eq!(requests[0].head, format!("GET /ca.crt HTTP/1.1\r\n{host}\r\nAccept-Encoding: gzip"));
-        let (length, jwt) = (length_of_base64(&requests[1].body), token.split_once('.').unwrap().1);
+        let (length, jwt) = (length_of_base64(&requests[2].body), token.split_once('.').unwrap().1);
         let want = format!(
             "GET /edge.crt HTTP/1.1\r\n{host}\r\nContent-Length: {length}\r\nAuthorization: Bearer {jwt}\r\nNodename: edge1\r\nAccept-Encoding: gzip"
         );
-        assert_eq!(requests[1].head, want);
+        assert_eq!(requests[2].head, want);
         // edgecore's has 294 bytes with this name; each number of a signature has a byte more or less.
         assert!(minor < 16 || (285..=297).contains(&length), "{length}");
-        assert_eq!(requests.len(), 2);
+        assert_eq!(requests.len(), 3);
     }
 }
 

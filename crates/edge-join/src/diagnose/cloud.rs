@@ -126,6 +126,14 @@ pub fn server(cloud: &Cloud, failure: &Failure) -> Finding {
     Finding::error(at, format!("cloudcore cannot be trusted: {why}")).hint(hint)
 }
 
+/// What cloudcore says of the name of the node, or why it says nothing.
+pub fn asked(cloud: &Cloud, asked: Result<Exchange, Failure>, name: &str, is_joined: bool) -> Option<Finding> {
+    match asked {
+        Ok(exchange) => node(cloud, &exchange, name, is_joined),
+        Err(failure) => Some(server(cloud, &failure)),
+    }
+}
+
 /// What cloudcore says of the name of the node. Versions before 1.20 do not know.
 pub fn node(cloud: &Cloud, exchange: &Exchange, name: &str, is_joined: bool) -> Option<Finding> {
     let at = cloud.https.to_string();

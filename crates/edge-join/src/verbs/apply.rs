@@ -1,5 +1,7 @@
 //! `apply`: checks, then the certificate, then everything else, and then it waits for edgecore.
 
+mod issue;
+
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
@@ -8,18 +10,15 @@ use edge_host::{Arch, Error, Exit, Finding, Host, Mode, Outcome, Plan, Result, S
 use edge_kubeedge::Kind;
 use edge_kubeedge::edit::request::Request as Setting;
 use edge_kubeedge::token::{Token, TokenError};
-use edge_pki::cert::Certificate;
-use edge_pki::encoding::{CERTIFICATE, encode};
-use edge_pki::key::PrivateKey;
-use edge_pki::{subject, times};
+use edge_pki::times;
 
 use super::image;
-use crate::certificate::{self, NotIssued, subject_of};
+use crate::certificate::NotIssued;
 use crate::cli::ApplyArgs;
 use crate::facts::host::{HostFacts, owners, read as read_host};
-use crate::facts::install::{self, Install, Pair};
+use crate::facts::install::{self, Install};
 use crate::joined::{self, Waiting};
-use crate::plan::{Ending, Issued, Joined, New, NewProgram, plan};
+use crate::plan::{Ending, Joined, New, NewProgram, plan};
 use crate::program::{self, INSTALLED, Options, Place, Release, obtain, select};
 use crate::request::node::{self, Node};
 use crate::request::{Cloud, Request, TokenSource, node_name};
@@ -28,11 +27,6 @@ use crate::{diagnose, facts};
 const STDIN: &str = "-";
 /// More than any list of settings.
 const MAX_SETTINGS: u64 = 1 << 20;
-/// What a finding about the token is about.
-const TOKEN: &str = "token";
-
-/// Makes the bytes of a key, once.
-type MakeKey = Box<dyn FnOnce() -> Result<Vec<u8>>>;
 
 /// A token, or what is wrong with it.
 type ReadToken = std::result::Result<Token, TokenError>;
@@ -103,10 +97,13 @@ pub(super) fn join(
     let install = install::read(host, release.minor)?;
     refuse_kubelet(&here)?;
     refuse(host, &install, release)?;
-    stop_at(host, &of_host(host, &here)?)?;
+    let findings = of_host(host, &here)?;
+    diagnose::first_error(&findings).map_or(Ok(()), Err)?;
+    print(host, &findings);
     let pair = install::pair(&install.facts.pair, &name, release.minor, now);
     let known = token.as_ref().and_then(|token| token.as_ref().ok()).cloned();
-    let (ca, issued) = certificate(host, call, (token, &pair, install::lone_key(&install.facts.pair)), &name, now)?;
+    let (ca, issued) =
+        issue::certificate(host, call, (token, &pair, install::lone_key(&install.facts.pair)), &name, now)?;
     let program = new_program(host, call, &install)?;
     let https = cloud.https.to_string();
     let (hub, tunnel) = (cloud.hub.to_string(), cloud.tunnel.to_string());
@@ -184,7 +181,18 @@ fn refuse_kubelet(here: &HostFacts) -> Result<()> {
     let Some(finding) = diagnose::host::processes(here).into_iter().find(|one| one.severity == Severity::Error) else {
         return Ok(());
     };
-    Err(of_finding(&finding).with_exit(Exit::Refused))
+    Err(diagnose::as_error(&finding).with_exit(Exit::Refused))
+}
+
+/// Prints the warnings among findings.
+fn print(host: &mut Host, findings: &[Finding]) {
+    for finding in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
+        let place = if finding.file.is_empty() { String::new() } else { format!("{}: ", finding.file) };
+        host.report.warning(&format!("{place}{}", finding.text));
+        if let Some(hint) = &finding.hint {
+            host.report.hint(hint);
+        }
+    }
 }
 
 /// What would keep edgecore from starting, as `check` finds it.
@@ -218,102 +226,6 @@ pub(super) fn refuse(host: &Host, install: &Install, release: &Release) -> Resul
                 .hint("remove that installation first: edge-reset scan shows what it consists of"))
         }
         _ => Ok(()),
-    }
-}
-
-/// The CA of cloudcore, and a new certificate where the pair on the host cannot be used. In a dry run it is not fetched.
-fn certificate(
-    host: &mut Host,
-    call: &Call<'_>,
-    (token, pair, lone): (Option<ReadToken>, &Pair, Option<PrivateKey>),
-    name: &str,
-    now: i64,
-) -> std::result::Result<(Certificate, Option<Issued>), NotIssued> {
-    let (cloud, version) = (&call.cloud, call.args.version.minor);
-    if let (Pair::Good { ca }, true) = (pair, call.args.no_start) {
-        return Ok(((**ca).clone(), None));
-    }
-    // What is wrong with the token itself comes before what is wrong with cloudcore.
-    let needs_token = !matches!(pair, Pair::Good { .. });
-    if needs_token && let Some(finding) = token.as_ref().and_then(diagnose::token::form) {
-        return Err(NotIssued::Refused(of_finding(&finding)));
-    }
-    let found = facts::cloud::read(cloud, facts::now);
-    let mut findings = diagnose::cloud::ports(cloud, &found);
-    findings.extend(diagnose::cloud::authority(cloud, &found));
-    stop_at(host, &findings)?;
-    let served = found.authority().ok_or_else(|| Error::failed("cannot join: cloudcore serves no CA"))?;
-    let why = match pair {
-        Pair::Good { ca } if ca.der == served.der => {
-            stop_at(host, &of_node(cloud, &served, name, now, true))?;
-            return Ok((served, None));
-        }
-        Pair::Good { .. } => Some("the certificate of this node is from another cloudcore".to_owned()),
-        Pair::Unusable(why) => Some(why.clone()),
-        Pair::Absent => None,
-    };
-    let because = why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-    let token = match token {
-        Some(Ok(token)) => token,
-        Some(Err(error)) => return Err(NotIssued::Refused(Error::failed(format!("cannot use the token: {error}")))),
-        None => {
-            let error = Error::usage(format!("cannot join without --token{because}"));
-            return Err(NotIssued::Failed(error.hint(
-                "pipe it: kubectl get secret -n kubeedge tokensecret -o json | ssh edge edge-join apply --cloudcore HOST --token - …",
-            )));
-        }
-    };
-    if let Some(why) = why {
-        host.report.note(&format!("a new certificate is needed: {why}"));
-    }
-    let mut findings = diagnose::token::time(Some(&token), now, found.ahead);
-    findings.extend(diagnose::token::authority(&token, &served));
-    findings.extend(of_node(cloud, &served, name, now, false));
-    stop_at(host, &findings)?;
-    let shown = subject::shown(&subject_of(name, version)?);
-    let ca = encode(CERTIFICATE, &served.der).into_bytes();
-    let own = lone.filter(|_| host.mode == Mode::Apply);
-    let is_new = own.is_none();
-    if host.mode == Mode::DryRun {
-        let key: MakeKey = Box::new(|| Err(Error::failed("cannot make a private key in a dry run")));
-        return Ok((served, Some(Issued { ca, certificate: Vec::new(), key: Some(key), subject: shown })));
-    }
-    let key = own.map_or_else(certificate::new_key, Ok)?;
-    let fetched = certificate::request_with(key, cloud, &served, &token, name, version, now)?;
-    let new = fetched.certificate_pem().into_bytes();
-    let make: MakeKey = Box::new(move || fetched.key_pem().map(String::into_bytes));
-    Ok((served, Some(Issued { ca, certificate: new, key: is_new.then_some(make), subject: shown })))
-}
-
-/// What cloudcore says of the node, over TLS that is verified.
-fn of_node(cloud: &Cloud, ca: &Certificate, name: &str, now: i64, is_joined: bool) -> Vec<Finding> {
-    match facts::cloud::node(cloud, ca, None, name, now) {
-        Ok(exchange) => diagnose::cloud::node(cloud, &exchange, name, is_joined).into_iter().collect(),
-        Err(failure) => vec![diagnose::cloud::server(cloud, &failure)],
-    }
-}
-
-/// Ends with the first error among the findings; the others are printed.
-fn stop_at(host: &mut Host, findings: &[Finding]) -> std::result::Result<(), NotIssued> {
-    if let Some(finding) = findings.iter().find(|finding| finding.severity == Severity::Error) {
-        let error = of_finding(finding);
-        return Err(if finding.file == TOKEN { NotIssued::Refused(error) } else { NotIssued::Failed(error) });
-    }
-    for finding in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
-        host.report.warning(&format!("{}: {}", finding.file, finding.text));
-        if let Some(hint) = &finding.hint {
-            host.report.hint(hint);
-        }
-    }
-    Ok(())
-}
-
-fn of_finding(finding: &Finding) -> Error {
-    let place = if finding.file.is_empty() { String::new() } else { format!("{}: ", finding.file) };
-    let error = Error::failed(format!("cannot join: {place}{}", finding.text));
-    match &finding.hint {
-        Some(hint) => error.hint(hint.clone()),
-        None => error,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use edge_host::action::Bytes;
-use edge_host::{Error, Host, Inverse, Mode, Node, Outcome, Plan, Result, State, apply};
+use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, State, apply};
 use edge_kubeedge::stream::{HTTPS_PORT, TUNNEL_PORT, WEBSOCKET_PORT};
 use edge_kubeedge::token::Token;
 
@@ -134,14 +134,32 @@ pub(super) fn first_boot(host: &mut Host, call: &Call<'_>) -> Result<Outcome> {
     }
     let text = String::from_utf8_lossy(&found.bytes).into_owned();
     let ended = join(host, call, Some(Token::from_input(&text)));
-    let is_used = match &ended {
-        Ok(_) => true,
-        Err(NotIssued::Refused(_)) => true,
-        Err(NotIssued::Failed(_)) => false,
-    };
-    if is_used && host.mode == Mode::Apply {
+    if is_used(&ended) && host.mode == Mode::Apply {
         host.root.remove_tree(path)?;
         host.report.note(&format!("{TOKEN_FILE} is deleted"));
     }
     ended.map_err(Error::from)
+}
+
+/// Whether the token is of no more use: the join is complete, or the cloudcore that it is for does not accept it. After
+/// anything else another boot tries it again.
+fn is_used(ended: &std::result::Result<Outcome, NotIssued>) -> bool {
+    match ended {
+        Ok(outcome) => outcome.exit == Exit::Done,
+        Err(not) => matches!(not, NotIssued::Refused(_)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_is_kept_until_the_join_is_complete_or_refused() {
+        for exit in [Exit::Done, Exit::Failed, Exit::Differs, Exit::Refused, Exit::Interrupted] {
+            assert_eq!(is_used(&Ok(Outcome { exit, ..Outcome::default() })), exit == Exit::Done, "{exit:?}");
+        }
+        assert!(is_used(&Err(NotIssued::Refused(Error::failed("expired")))));
+        assert!(!is_used(&Err(NotIssued::Failed(Error::failed("another CA")))));
+    }
 }

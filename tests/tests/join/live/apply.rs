@@ -146,6 +146,16 @@ fn first_boot_deletes_a_token_that_is_refused() {
     let join = JOIN.replace(" apply", " apply --first-boot");
     says(&machine.sh(&join).expect(1), "cloudcore refuses the token");
     machine.sh("! test -e /etc/edgeutils/join-token && ! test -e /etc/kubeedge/certs").expect(0);
+    // So is one that has expired by its clock.
+    machine
+        .sh("/run/cloudcore token /run/cloud --seconds -5 > /run/expired; install -m 600 -D /run/expired /etc/edgeutils/join-token")
+        .expect(0);
+    says(&machine.sh(&join).expect(1), "it expired on ");
+    machine.sh("! test -e /etc/edgeutils/join-token").expect(0);
+    // Another cloudcore has not seen it.
+    machine.sh("install -m 600 -D /run/other/token /etc/edgeutils/join-token").expect(0);
+    says(&machine.sh(&join).expect(1), "it is for the CA sha256:");
+    machine.sh("test -e /etc/edgeutils/join-token").expect(0);
     // Where cloudcore does not answer, the token is kept for another try.
     machine
         .sh("systemctl stop cloudcore-double; install -m 600 -D /run/cloud/token /etc/edgeutils/join-token")
