@@ -1,6 +1,8 @@
 //! The certificate of a node from the double, for each version of cloudcore and each way in which it fails; what is sent is
 //! compared with what real edgecores send.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use edge_host::Error;
@@ -124,18 +126,22 @@ fn edgecore_connects_with_the_pair_and_is_seen() {
     );
     std::fs::write(at("edgecore.yaml"), config).unwrap();
     let root = edge_host::Root::live().unwrap();
-    let connection = || edge_join::joined::connection(&root, double.hub).unwrap();
-    assert_eq!(connection(), edge_join::joined::Connection::None);
+    let hub = BTreeSet::from([SocketAddr::from(([127, 0, 0, 1], double.hub))]);
+    let connection = |pid| edge_join::joined::connection(&root, &hub, pid).unwrap();
+    assert_eq!(connection(std::process::id()), edge_join::joined::Connection::None);
     let registered = |ca: &edge_pki::cert::Certificate| {
         cloud::node(&ports(&double), ca, None, "edge1", now()).unwrap().answer.status
     };
     assert_eq!(registered(&issued.ca), 404);
     let mut child = std::process::Command::new(program).arg("--config").arg(at("edgecore.yaml")).spawn().unwrap();
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while !matches!(connection(), edge_join::joined::Connection::OfEdgecore(_)) || registered(&issued.ca) != 200 {
-        assert!(std::time::Instant::now() < until, "{:?}", connection());
+    let pid = child.id();
+    while !matches!(connection(pid), edge_join::joined::Connection::OfEdgecore(_)) || registered(&issued.ca) != 200 {
+        assert!(std::time::Instant::now() < until, "{:?}", connection(pid));
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
+    // To any other process it is another program's.
+    assert!(matches!(connection(pid + 1), edge_join::joined::Connection::OfOther(_)));
     child.kill().unwrap();
     let _ = Ran::of(&child.wait_with_output().unwrap());
 }
