@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use edge_host::{Finding, Severity, Socket};
+use edge_host::{Finding, Severity};
 use edge_kubeedge::settings::Settings;
 use edge_kubeedge::{Kind, Minor, VersionSource};
 
-use crate::facts::host::{Config, HostFacts};
+use crate::facts::host::{Config, HostFacts, Owner};
 
 const HOSTS: &str = "/etc/hosts";
 const KUBELET: &str = "kubelet";
@@ -85,27 +85,37 @@ pub fn needed_ports(config: &Config) -> Vec<(u16, &'static str)> {
     all
 }
 
-/// Needed ports that something else listens on; `owners` is who, by inode.
-pub fn ports(config: &Config, listening: &[Socket], owners: &BTreeMap<u64, String>) -> Vec<Finding> {
+/// Needed ports that something else than the unit's own edgecore listens on; `owners` is who, by inode.
+pub fn ports(facts: &HostFacts, owners: &BTreeMap<u64, Owner>) -> Vec<Finding> {
     let mut all = Vec::new();
-    for (port, what) in needed_ports(config) {
-        let mut taken = listening.iter().filter(|socket| socket.listens_on(port));
-        let owner =
-            |socket: &Socket| owners.get(&socket.inode).cloned().unwrap_or_else(|| "an unknown program".to_owned());
-        let is_edgecore = |owner: &str| {
-            let program = owner.split(" (").next().unwrap_or_default();
-            program.rsplit('/').next() == Some(Kind::EdgeCore.program())
-        };
-        let Some(other) = taken.by_ref().map(owner).find(|owner| !is_edgecore(owner)) else { continue };
+    for (port, what) in needed_ports(&facts.config) {
+        let taken = facts.listening.iter().filter(|socket| socket.listens_on(port));
+        let mut owners = taken.map(|socket| owners.get(&socket.inode));
+        let is_own = |owner: &Owner| owner.pid.is_some() && owner.pid == facts.unit_pid;
+        let Some(other) = owners.find(|owner| !owner.is_some_and(is_own)) else { continue };
+        let shown = other.map_or("an unknown program", |owner| owner.shown.as_str());
         all.push(
-            Finding::error(format!("port {port}"), format!("{other} listens on it, and it is the port of {what}"))
-                .hint(format!("stop that program: ss -ltnp sport = :{port}")),
+            Finding::error(format!("port {port}"), format!("{shown} listens on it, and it is the port of {what}"))
+                .hint(format!("see it with ss -ltnp 'sport = :{port}', and stop it")),
         );
     }
     all
 }
 
-/// Another edgecore, and files that are not of a join.
+/// An edgecore that the unit has not started: a second one would be started beside it.
+pub fn second(facts: &HostFacts) -> Vec<Finding> {
+    let unit = Kind::EdgeCore.unit();
+    let own = |pid: u32| facts.unit_pid == Some(pid);
+    let others = facts.processes.iter().filter(|(name, pid)| name == Kind::EdgeCore.program() && !own(*pid));
+    let of = |(name, pid): &(String, u32)| {
+        let text = format!("another {name} is running (process {pid}): {unit} has not started it");
+        Finding::error("", text)
+            .hint(format!("give it a unit: edge-conf unit edgecore --restart; or stop it: kill {pid}"))
+    };
+    others.map(of).collect()
+}
+
+/// What is installed or runs already, and files that are not of a join.
 pub fn leftovers(facts: &HostFacts, given: Option<Minor>, node: Option<&str>) -> Vec<Finding> {
     let mut all = Vec::new();
     let wanted = given.map(Minor::number);
@@ -120,12 +130,11 @@ pub fn leftovers(facts: &HostFacts, given: Option<Minor>, node: Option<&str>) ->
         ),
         _ => {}
     }
-    for (name, pid) in facts.processes.iter().filter(|(name, _)| name == Kind::EdgeCore.program()) {
+    for (name, pid) in facts.processes.iter().filter(|(_, pid)| facts.unit_pid == Some(*pid)) {
         // A node that has joined has a certificate for its name.
-        let is_own = own_certificate(facts, node);
-        if !is_own {
-            let text = format!("another {name} is running (process {pid})");
-            all.push(Finding::error("", text).hint("remove it first: edge-reset apply --profile kubeedge"));
+        if !own_certificate(facts, node) {
+            let text = format!("{name} is running already (process {pid}), without a certificate of this node");
+            all.push(Finding::warning("", text).hint("a join gets one, and restarts it"));
         }
     }
     if !facts.foreign.is_empty() {

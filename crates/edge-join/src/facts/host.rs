@@ -7,6 +7,7 @@ use edge_host::{Error, Result, Root, Socket, SocketOwner, processes, socket_owne
 use edge_kubeedge::paths::{CA_DIR, CERT_DIR, CONFIG_DIR, EDGECORE_YAML, ETC};
 use edge_kubeedge::{Kind, Minor, VersionSource, unit, version};
 use edge_pki::cert::Certificate;
+use edge_systemd::startup;
 use edge_yaml::Value;
 
 const HOSTS: &str = "/etc/hosts";
@@ -27,6 +28,8 @@ pub struct HostFacts {
     pub is_resolved: bool,
     /// kubelet, kube-proxy and edgecore that run, with their process IDs.
     pub processes: Vec<(String, u32)>,
+    /// The main process of edgecore's unit; none if it does not run.
+    pub unit_pid: Option<u32>,
     /// The sockets that listen.
     pub listening: Vec<Socket>,
     /// Whether the memory cgroup is on; none if that is unknown.
@@ -60,9 +63,13 @@ pub struct Config {
 /// Something that exists cannot be read.
 pub fn read(root: &Root, given: Option<Minor>) -> Result<HostFacts> {
     let name = host_name()?;
+    let processes = running(root)?;
+    let has_edgecore = processes.iter().any(|(name, _)| name == Kind::EdgeCore.program());
+    let is_asked = has_edgecore && edge_systemd::is_running(root)?;
     Ok(HostFacts {
         is_resolved: resolves(root, &name)?,
-        processes: running(root)?,
+        unit_pid: is_asked.then(|| startup::state(Kind::EdgeCore.unit())).transpose()?.and_then(|state| state.main_pid),
+        processes,
         listening: sockets(root)?.into_iter().filter(|one| one.listens_on(one.local.port())).collect(),
         has_memory_cgroup: memory_cgroup(root)?,
         config: config(root, given)?,
@@ -110,8 +117,16 @@ fn has_module(nsswitch: &str, module: &str) -> bool {
 fn running(root: &Root) -> Result<Vec<(String, u32)>> {
     let edgecore = Kind::EdgeCore.program();
     let all = processes(root)?;
-    let named = all.iter().filter_map(|process| Some((process.name()?, process.pid())));
-    Ok(named.filter(|(name, _)| IN_THE_WAY.contains(&name.as_str()) || name == edgecore).collect())
+    let mut found = Vec::new();
+    for process in &all {
+        let Some(name) = process.name() else { continue };
+        // That of a node in a container is not of this host.
+        let is_own = || process.shares_pids() != Some(false);
+        if IN_THE_WAY.contains(&name.as_str()) || (name == edgecore && is_own()) {
+            found.push((name, process.pid()));
+        }
+    }
+    Ok(found)
 }
 
 fn memory_cgroup(root: &Root) -> Result<Option<bool>> {
@@ -167,17 +182,26 @@ fn certificate(root: &Root, path: &Path) -> Result<Option<std::result::Result<Ce
     Ok(root.read(path)?.map(|bytes| Certificate::from_pem(&bytes)))
 }
 
-/// Who has these sockets open, in words: `PROGRAM (process N)`.
+/// Who has a socket open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Its process, if that is known.
+    pub pid: Option<u32>,
+    /// In words: `PROGRAM (process N)`.
+    pub shown: String,
+}
+
+/// Who has these sockets open, by inode.
 ///
 /// # Errors
 /// The processes of this host cannot be listed.
-pub fn owners(root: &Root, wanted: &[Socket]) -> Result<BTreeMap<u64, String>> {
-    let shown = |owner: SocketOwner| match owner {
-        SocketOwner::Process { pid, program } => format!("{program} (process {pid})"),
-        SocketOwner::Unknown => "a program that only root can see".to_owned(),
-        SocketOwner::Outside => "a program in a container".to_owned(),
+pub fn owners(root: &Root, wanted: &[Socket]) -> Result<BTreeMap<u64, Owner>> {
+    let of = |owner: SocketOwner| match owner {
+        SocketOwner::Process { pid, program } => Owner { pid: Some(pid), shown: format!("{program} (process {pid})") },
+        SocketOwner::Unknown => Owner { pid: None, shown: "a program that only root can see".to_owned() },
+        SocketOwner::Outside => Owner { pid: None, shown: "a program in a container".to_owned() },
     };
-    Ok(socket_owners(root, wanted)?.into_iter().map(|(inode, owner)| (inode, shown(owner))).collect())
+    Ok(socket_owners(root, wanted)?.into_iter().map(|(inode, owner)| (inode, of(owner))).collect())
 }
 
 #[cfg(test)]

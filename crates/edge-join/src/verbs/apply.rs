@@ -12,10 +12,11 @@ use edge_kubeedge::edit::request::Request as Setting;
 use edge_kubeedge::token::{Token, TokenError};
 use edge_pki::times;
 
+use super::check::of_host;
 use super::image;
 use crate::certificate::NotIssued;
 use crate::cli::ApplyArgs;
-use crate::facts::host::{HostFacts, owners, read as read_host};
+use crate::facts::host::{HostFacts, read as read_host};
 use crate::facts::install::{self, Install};
 use crate::joined::{self, Waiting};
 use crate::plan::{Ending, Joined, New, NewProgram, plan};
@@ -23,6 +24,7 @@ use crate::program::{self, INSTALLED, Options, Place, Release, obtain, select};
 use crate::request::node::{self, Node};
 use crate::request::{Cloud, Request, TokenSource, node_name};
 use crate::{diagnose, facts};
+use issue::Own;
 
 const STDIN: &str = "-";
 /// More than any list of settings.
@@ -87,24 +89,30 @@ pub(super) fn join(
     call: &Call<'_>,
     token: Option<ReadToken>,
 ) -> std::result::Result<Outcome, NotIssued> {
+    host.prepare_change()?;
+    let ended = join_prepared(host, call, token);
+    let exit = match &ended {
+        Ok(outcome) => outcome.exit,
+        Err(NotIssued::Refused(error) | NotIssued::Failed(error)) => error.exit(),
+    };
+    program::clean_after(host, exit)?;
+    ended
+}
+
+fn join_prepared(
+    host: &mut Host,
+    call: &Call<'_>,
+    token: Option<ReadToken>,
+) -> std::result::Result<Outcome, NotIssued> {
     let Call { args, cloud, .. } = call;
     let release = &args.version;
-    host.prepare_change()?;
     let now = facts::now();
     times::check_clock(now)?;
-    let here = read_host(&host.root, Some(release.minor))?;
+    let mut here = read_host(&host.root, Some(release.minor))?;
     let name = call.request.node_name.clone().map_or_else(|| node_name(&here.name), Ok)?;
     let install = install::read(host, release.minor)?;
-    refuse_kubelet(&here)?;
+    refuse_processes(&here)?;
     refuse(host, &install, release)?;
-    let findings = of_host(host, &here)?;
-    diagnose::first_error(&findings).map_or(Ok(()), Err)?;
-    print(host, &findings);
-    let pair = install::pair(&install.facts.pair, &name, release.minor, now);
-    let known = token.as_ref().and_then(|token| token.as_ref().ok()).cloned();
-    let (ca, issued) =
-        issue::certificate(host, call, (token, &pair, install::lone_key(&install.facts.pair)), &name, now)?;
-    let program = new_program(host, call, &install)?;
     let https = cloud.https.to_string();
     let (hub, tunnel) = (cloud.hub.to_string(), cloud.tunnel.to_string());
     let joined = Joined {
@@ -117,6 +125,17 @@ pub(super) fn join(
         taints: &call.node.taints,
         settings: &call.settings,
     };
+    // What cannot be configured is refused before cloudcore is asked, and the host is judged as edgecore will find it.
+    let after = crate::plan::config::after(&joined, &install.facts.config)?;
+    here.config.document = after.document;
+    let findings = of_host(host, &here, Some(release.minor), &name)?;
+    diagnose::first_error(&findings).map_or(Ok(()), Err)?;
+    print(host, &findings);
+    let pair = install::pair(&install.facts.pair, &name, release.minor, now);
+    let known = token.as_ref().and_then(|token| token.as_ref().ok()).cloned();
+    let own = Own { pair: &pair, lone: install::lone_key(&install.facts.pair), keeps_cloud: after.keeps_cloud };
+    let (ca, issued) = issue::certificate(host, call, token, own, &name, now)?;
+    let program = new_program(host, call, &install)?;
     let has_systemd = install.facts.unit.has_systemd;
     let ending = if args.no_start { Ending::NoStart } else { Ending::Run };
     let (plan, _) = plan(&joined, with_unit(host, install)?, New { issued, program }, ending)?;
@@ -150,7 +169,6 @@ fn finish(
     if !is_real || outcome.exit != Exit::Done {
         return Ok(outcome);
     }
-    program::clean(host)?;
     if !waits {
         if ending == Ending::Run {
             host.report.warning("systemd is not running: edgecore is installed, but was not started");
@@ -176,12 +194,11 @@ pub(super) fn with_unit(host: &Host, install: Install) -> Result<crate::plan::Ho
     Ok(facts)
 }
 
-/// Refuses (exit 4) a host that is a node of Kubernetes.
-fn refuse_kubelet(here: &HostFacts) -> Result<()> {
-    let Some(finding) = diagnose::host::processes(here).into_iter().find(|one| one.severity == Severity::Error) else {
-        return Ok(());
-    };
-    Err(diagnose::as_error(&finding).with_exit(Exit::Refused))
+/// Refuses (exit 4) a host that is a node of Kubernetes, or where another edgecore runs.
+fn refuse_processes(here: &HostFacts) -> Result<()> {
+    let mut all = diagnose::host::processes(here);
+    all.extend(diagnose::host::second(here));
+    diagnose::first_error(&all).map_or(Ok(()), |error| Err(error.with_exit(Exit::Refused)))
 }
 
 /// Prints the warnings among findings.
@@ -193,15 +210,6 @@ fn print(host: &mut Host, findings: &[Finding]) {
             host.report.hint(hint);
         }
     }
-}
-
-/// What would keep edgecore from starting, as `check` finds it.
-fn of_host(host: &Host, here: &HostFacts) -> Result<Vec<Finding>> {
-    let mut all: Vec<Finding> = diagnose::host::name(here).into_iter().collect();
-    let owners = owners(&host.root, &here.listening)?;
-    all.extend(diagnose::host::ports(&here.config, &here.listening, &owners));
-    all.extend(diagnose::host::memory(here));
-    Ok(all)
 }
 
 /// Refuses (exit 4) a host on which a join would break what is there.

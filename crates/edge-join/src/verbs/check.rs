@@ -1,6 +1,7 @@
 //! `check`: the order is that of a join, so that the first finding is the first cause.
 
 use edge_host::{Finding, Host, Outcome, Result};
+use edge_kubeedge::Minor;
 use edge_kubeedge::token::Token;
 use edge_pki::cert::Certificate;
 
@@ -23,7 +24,7 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
         Some(cloud) => all.extend(of_cloud(cloud, token.as_ref(), &here, &node, now)),
         None => all.extend(diagnose::token::time(token.as_ref(), now, None)),
     }
-    all.extend(of_host(host, &here, args, &node)?);
+    all.extend(of_host(host, &here, args.version, &node)?);
     Ok(host.report.findings(&all))
 }
 
@@ -50,18 +51,20 @@ fn of_cloud(cloud: &Cloud, token: Option<&Token>, here: &HostFacts, node: &str, 
     all
 }
 
-fn of_host(host: &Host, here: &HostFacts, args: &CheckArgs, node: &str) -> Result<Vec<Finding>> {
+/// The checks of this host, which a join makes too.
+pub(super) fn of_host(host: &Host, here: &HostFacts, given: Option<Minor>, node: &str) -> Result<Vec<Finding>> {
     let mut all: Vec<Finding> = diagnose::host::name(here).into_iter().collect();
     all.extend(diagnose::host::processes(here));
+    all.extend(diagnose::host::second(here));
     let needed = diagnose::host::needed_ports(&here.config);
     let is_needed = |port: u16| needed.iter().any(|(other, _)| *other == port);
     let taken: Vec<_> = here.listening.iter().filter(|socket| is_needed(socket.local.port())).copied().collect();
     let owners = facts::host::owners(&host.root, &taken)?;
-    all.extend(diagnose::host::ports(&here.config, &taken, &owners));
+    all.extend(diagnose::host::ports(here, &owners));
     if let Some(runtime) = facts::runtime::read(&here.config) {
         all.extend(diagnose::runtime::runtime(&runtime, here.config.version));
     }
-    all.extend(diagnose::host::leftovers(here, args.version, Some(node)));
+    all.extend(diagnose::host::leftovers(here, given, Some(node)));
     all.extend(diagnose::host::memory(here));
     Ok(all)
 }

@@ -29,6 +29,12 @@ pub(super) fn token_refused(host: &Host) -> Error {
 /// Prepares the image below --root.
 pub(super) fn run(host: &mut Host, call: &Call<'_>) -> Result<Outcome> {
     host.prepare_change()?;
+    let ended = run_prepared(host, call);
+    program::clean_after(host, ended.as_ref().map_or_else(Error::exit, |outcome| outcome.exit))?;
+    ended
+}
+
+fn run_prepared(host: &mut Host, call: &Call<'_>) -> Result<Outcome> {
     let release = &call.args.version;
     let install = install::read(host, release.minor)?;
     refuse(host, &install, release)?;
@@ -51,7 +57,6 @@ pub(super) fn run(host: &mut Host, call: &Call<'_>) -> Result<Outcome> {
     plan_first_boot(host, &mut plan, &unit_text(&words(program, call)))?;
     let outcome = apply(host, plan)?;
     if host.mode == Mode::Apply {
-        program::clean(host)?;
         let shown = host.root.display(Path::new(TOKEN_FILE));
         host.report.hint(&format!(
             "before the first boot, put the token in place: install -m 600 -D TOKEN_FILE {}",

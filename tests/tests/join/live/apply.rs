@@ -163,3 +163,44 @@ fn first_boot_deletes_a_token_that_is_refused() {
     machine.sh(&join).expect(1);
     machine.sh("test -e /etc/edgeutils/join-token").expect(0);
 }
+
+#[test]
+fn apply_refuses_a_host_on_which_edgecore_cannot_work() {
+    let Some(machine) = Machine::boot("apply_refuses_a_host_on_which_edgecore_cannot_work") else { return };
+    machine.serve("--version 1.23");
+    let before = machine.tree();
+    let join = format!("{JOIN} --token /run/cloud/token");
+    // The unit has not started this one: a second would be started beside it.
+    machine.sh("cp /bin/sleep /run/edgecore; systemd-run --quiet --unit=other /run/edgecore 600; sleep 0.3").expect(0);
+    let ran = machine.sh(&join).expect(4);
+    says(&ran, "another edgecore is running (process ");
+    says(&ran, "edge-conf unit edgecore");
+    says(&machine.sh("edge-join --force-namespace check").expect(3), "another edgecore is running (process ");
+    machine.sh("systemctl stop other").expect(0);
+    // The runtime is judged as edgecore will be configured.
+    machine.start_runtime("systemd");
+    says(&machine.sh(&join).expect(1), "its cgroup driver is systemd, and edgecore's is cgroupfs");
+    machine.sh("systemctl stop runtime-standin").expect(0);
+    says(&machine.sh(&join).expect(1), "the container runtime does not answer");
+    assert_eq!(machine.tree(), before);
+    assert!(!machine.sh("cat /run/record 2>/dev/null").stdout.contains("edge.crt"), "cloudcore was asked");
+    machine.start_runtime("systemd");
+    machine.sh("echo modules.edged.tailoredKubeletConfig.cgroupDriver=systemd > /run/settings").expect(0);
+    machine.sh(&format!("{join} --settings /run/settings")).expect(0);
+    machine.sh(&format!("{JOIN} --settings /run/settings")).expect(0);
+}
+
+#[test]
+fn apply_without_a_start_verifies_a_cloudcore_that_is_new() {
+    let Some(machine) = Machine::boot("apply_without_a_start_verifies_a_cloudcore_that_is_new") else { return };
+    machine.serve("--version 1.23");
+    machine.sh(&format!("{JOIN} --no-start --token /run/cloud/token")).expect(0);
+    machine.sh("systemctl stop cloudcore-double").expect(0);
+    // Nothing is asked where the same cloudcore stays.
+    says(&machine.sh(&format!("{JOIN} --no-start")).expect(0), "already up to date");
+    let before = machine.tree();
+    for other in ["--hub-port 10009", "--https-port 10009"] {
+        says(&machine.sh(&format!("{JOIN} --no-start {other}")).expect(1), "cannot connect to cloudcore");
+    }
+    assert_eq!(machine.tree(), before);
+}

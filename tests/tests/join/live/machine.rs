@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use edgeutils_tests::systemd::Systemd;
 use edgeutils_tests::tool::Ran;
-use edgeutils_tests::{cloudcore, skip, tool};
+use edgeutils_tests::{cloudcore, skip, standin, tool};
 
 pub(super) const JOIN: &str =
     "edge-join --force-namespace apply --cloudcore 127.0.0.1 --version 1.23.1 --archive /run/edgecore-1.23.1";
@@ -29,7 +29,8 @@ impl Machine {
         let double = cloudcore::program().ok_or("Go is not installed")?;
         let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
         let edgecore = cloudcore::edgecore(arch, "1.23.1")?;
-        let programs: Vec<PathBuf> = vec![tool::path("edge-join"), double, edgecore];
+        let runtime = standin::build(arch, "1.34.2")?;
+        let programs: Vec<PathBuf> = vec![tool::path("edge-join"), double, edgecore, runtime];
         let programs: Vec<&Path> = programs.iter().map(PathBuf::as_path).collect();
         let machine = Machine { systemd: Systemd::boot(&programs)? };
         // What the double and the host are, and nothing of KubeEdge.
@@ -38,13 +39,25 @@ impl Machine {
                 hostname edge1; printf '127.0.0.1 localhost\\n127.0.1.1 edge1\\n' > /etc/hosts
                 # Where v1 has the memory controller, that of v2 does not list it.
                 echo 'cpu io memory pids' > /run/controllers; mount --bind /run/controllers /sys/fs/cgroup/cgroup.controllers
-                /run/cloudcore make /run/cloud --san 127.0.0.1")
+                /run/cloudcore make /run/cloud --san 127.0.0.1
+                mv /usr/local/bin/crio /run/crio-standin")
             .expect(0);
+        machine.start_runtime("cgroupfs");
         Ok(machine)
     }
 
     pub(super) fn sh(&self, script: &str) -> Ran {
         self.systemd.sh(script)
+    }
+
+    /// Starts the stand-in for a container runtime, where edgecore looks for one, with this cgroup driver.
+    pub(super) fn start_runtime(&self, driver: &str) {
+        self.sh(&format!(
+            "systemctl stop runtime-standin 2>/dev/null; rm -f /run/containerd/containerd.sock
+             systemd-run --quiet --unit=runtime-standin /run/crio-standin --cgroup-manager={driver} --listen=/run/containerd/containerd.sock
+             for i in $(seq 100); do [ -S /run/containerd/containerd.sock ] && exit 0; sleep 0.05; done; exit 1"
+        ))
+        .expect(0);
     }
 
     /// Starts the double with these options in place of the one before.

@@ -15,16 +15,29 @@ use crate::{diagnose, facts};
 /// Makes the bytes of a key, once.
 type MakeKey = Box<dyn FnOnce() -> Result<Vec<u8>>>;
 
+/// What the host has already.
+pub(super) struct Own<'a> {
+    /// The pair.
+    pub(super) pair: &'a Pair,
+    /// A key without its certificate.
+    pub(super) lone: Option<PrivateKey>,
+    /// Whether edgecore.yaml names this cloudcore already.
+    pub(super) keeps_cloud: bool,
+}
+
 /// The CA of cloudcore, and a new certificate where the pair on the host cannot be used. In a dry run it is not fetched.
 pub(super) fn certificate(
     host: &mut Host,
     call: &Call<'_>,
-    (token, pair, lone): (Option<ReadToken>, &Pair, Option<PrivateKey>),
+    token: Option<ReadToken>,
+    own: Own<'_>,
     name: &str,
     now: i64,
 ) -> std::result::Result<(Certificate, Option<Issued>), NotIssued> {
     let (cloud, version) = (&call.cloud, call.args.version.minor);
-    if let (Pair::Good { ca }, true) = (pair, call.args.no_start) {
+    let Own { pair, lone, keeps_cloud } = own;
+    // A cloudcore that is new to this host is verified, also where edgecore is not started.
+    if let (Pair::Good { ca }, true) = (pair, call.args.no_start && keeps_cloud) {
         return Ok(((**ca).clone(), None));
     }
     // What is wrong with the token itself comes before what is wrong with cloudcore.
