@@ -170,7 +170,8 @@ pub fn request_with(
     let certificate = issued(&answer, token)?;
     // Its clock and ours: the certificate begins now by cloudcore's clock.
     let latest = answer.date().map_or(now, |date| date.max(now));
-    check(&certificate, ca, &key, &name, latest)?;
+    judge(&certificate, &key, ca, Some(&name), latest)
+        .map_err(|why| Error::cannot("use", "the certificate that cloudcore has issued", why).hint(CLOUD_LOG))?;
     Ok(Issued { ca: ca.clone(), certificate, key })
 }
 
@@ -280,63 +281,46 @@ fn looks_like_token(word: &str) -> bool {
     word.split('.').any(|part| part.starts_with("eyJ") || part.len() >= SIGNATURE)
 }
 
-/// Why a certificate cannot be used with this key and CA.
+/// Why a certificate cannot be used with this key and CA, whether it is new or on the host already; `name` is the subject
+/// that it must have, if that is known.
 pub fn judge(
-    certificate: &Certificate,
+    own: &Certificate,
     key: &PrivateKey,
     ca: &Certificate,
+    name: Option<&subject::DistinguishedName>,
     now: i64,
 ) -> std::result::Result<(), String> {
-    if !certificate.matches_key(key) {
-        return Err("is for another private key".to_owned());
-    }
-    if chain::find(certificate, &[], std::slice::from_ref(ca), now).is_none_or(|chain| chain.problem(now).is_some()) {
-        return Err("is not signed by the CA, or the CA is not valid".to_owned());
-    }
-    if now > certificate.not_after {
-        return Err(format!("expired on {}", edge_pki::times::date(certificate.not_after)));
-    }
-    Ok(())
-}
-
-/// The certificate must be usable: of our key, with our name, issued by this CA, and valid.
-fn check(
-    own: &Certificate,
-    ca: &Certificate,
-    key: &PrivateKey,
-    name: &subject::DistinguishedName,
-    now: i64,
-) -> Result<()> {
-    let wrong =
-        |why: String| Err(Error::cannot("use", "the certificate that cloudcore has issued", why).hint(CLOUD_LOG));
     if !own.matches_key(key) {
-        return wrong("it is for another private key".to_owned());
+        return Err("it is for another private key".to_owned());
     }
-    if !subject::same(&own.subject, name) {
-        return wrong(format!(
-            "it is for {}, and {} was requested",
-            subject::shown(&own.subject),
-            subject::shown(name)
-        ));
+    if let Some(name) = name.filter(|name| !subject::same(&own.subject, name)) {
+        let (is, requested) = (subject::shown(&own.subject), subject::shown(name));
+        return Err(format!("it is for {is}, and {requested} was requested"));
     }
     let Some(found) = chain::find(own, &[], std::slice::from_ref(ca), now).filter(|chain| chain.is_checked) else {
-        return wrong(format!("it is not signed by the CA of cloudcore, but by {}", subject::shown(&own.issuer)));
+        return Err(format!("it is not signed by the CA of cloudcore, but by {}", subject::shown(&own.issuer)));
     };
     if found.problem(now).is_some() {
-        return wrong(format!("the CA of cloudcore is not valid at {}", times::rfc3339(now)));
+        return Err(format!("the CA of cloudcore is not valid at {}", times::rfc3339(now)));
     }
     if !own.is_for("clientAuth") {
-        return wrong("it is not for clients (extendedKeyUsage)".to_owned());
+        return Err("it is not for clients (extendedKeyUsage)".to_owned());
     }
-    if now > own.not_after || now + CLOCKS_DIFFER < own.not_before {
-        let span = format!("{} to {}", times::rfc3339(own.not_before), times::rfc3339(own.not_after));
-        return wrong(format!("it is valid from {span}, and it is {} here", times::rfc3339(now)));
+    if now > own.not_after {
+        return Err(format!("it expired on {}", times::date(own.not_after)));
+    }
+    if now + CLOCKS_DIFFER < own.not_before {
+        let (from, now) = (times::rfc3339(own.not_before), times::rfc3339(now));
+        return Err(format!("it is valid only from {from}, and it is {now} here"));
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use edge_pki::issue::{self, Contents};
+    use edge_pki::sign::Signer;
+
     use super::*;
 
     const JWT: &str =
@@ -344,6 +328,46 @@ mod tests {
 
     fn token() -> Token {
         Token::parse(&format!("{}.{JWT}", "7b".repeat(32))).unwrap()
+    }
+
+    const NOW: i64 = 1_800_000_000;
+
+    #[test]
+    fn certificate_is_judged_alike_whether_it_is_new_or_installed() {
+        let new = || PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+        let contents = |name: &str, usage: &str, now| Contents {
+            subject: subject::parse(name).unwrap(),
+            names: Vec::new(),
+            usages: vec![usage.to_owned()],
+            now,
+            days: 365,
+        };
+        let (ca_key, other_key, key) = (new(), new(), new());
+        let authority = |key: &PrivateKey, now| {
+            let contents = Contents { usages: Vec::new(), ..contents("/CN=KubeEdge", "", now) };
+            let made = issue::authority(&contents, &key.public_key_info().unwrap(), &Signer::new(key).unwrap());
+            Certificate::from_pem(made.unwrap().as_bytes()).unwrap()
+        };
+        let (ca, other) = (authority(&ca_key, NOW), authority(&other_key, NOW));
+        let made = |by: &PrivateKey, of: &Certificate, usage: &str, now| {
+            let contents = contents("/O=system:nodes/CN=system:node:edge1", usage, now);
+            let made = issue::leaf(&contents, &key.public_key_info().unwrap(), of, &Signer::new(by).unwrap());
+            Certificate::from_pem(made.unwrap().as_bytes()).unwrap()
+        };
+        let good = made(&ca_key, &ca, "clientAuth", NOW);
+        let name = subject::parse("/O=system:nodes/CN=system:node:edge1").unwrap();
+        assert_eq!(judge(&good, &key, &ca, Some(&name), NOW), Ok(()));
+        let edge2 = subject::parse("/O=system:nodes/CN=system:node:edge2").unwrap();
+        let why = |own: &Certificate, key: &PrivateKey, now| judge(own, key, &ca, None, now).unwrap_err();
+        assert!(judge(&good, &key, &ca, Some(&edge2), NOW).unwrap_err().contains("was requested"));
+        assert!(why(&good, &other_key, NOW).contains("for another private key"));
+        // Both CAs have the same name, so that only the signature tells them apart.
+        assert!(why(&made(&other_key, &other, "clientAuth", NOW), &key, NOW).contains("not signed by the CA"));
+        assert!(why(&made(&ca_key, &ca, "serverAuth", NOW), &key, NOW).contains("it is not for clients"));
+        assert!(why(&good, &key, NOW + 366 * times::DAY).contains("not valid at"));
+        let late = made(&ca_key, &ca, "clientAuth", NOW + 7200);
+        assert!(why(&late, &key, NOW).contains("it is valid only from"));
+        assert_eq!(judge(&late, &key, &ca, None, NOW + 7200 - 200), Ok(()), "clocks differ a little");
     }
 
     #[test]

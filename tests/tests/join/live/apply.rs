@@ -196,6 +196,16 @@ fn apply_without_a_start_verifies_a_cloudcore_that_is_new() {
     machine.serve("--version 1.23");
     machine.sh(&format!("{JOIN} --no-start --token /run/cloud/token")).expect(0);
     machine.sh("systemctl stop cloudcore-double").expect(0);
+    // A key that others can read is closed, and an undo restores what it was.
+    machine.sh("cd /etc/kubeedge/certs; chmod 644 server.key; chown 1:1 server.key").expect(0);
+    let key =
+        |want: &str| assert_eq!(machine.sh("stat -c '%a %u:%g' /etc/kubeedge/certs/server.key").stdout.trim(), want);
+    says(&machine.sh(&format!("{JOIN} --no-start -n")).expect(3), "/etc/kubeedge/certs/server.key");
+    machine.sh(&format!("{JOIN} --no-start")).expect(0);
+    key("600 0:0");
+    machine.sh("edge-join --force-namespace undo").expect(0);
+    key("644 1:1");
+    machine.sh(&format!("{JOIN} --no-start")).expect(0);
     // Nothing is asked where the same cloudcore stays.
     says(&machine.sh(&format!("{JOIN} --no-start")).expect(0), "already up to date");
     let before = machine.tree();
