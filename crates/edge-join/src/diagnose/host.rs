@@ -176,9 +176,10 @@ pub fn memory(facts: &HostFacts) -> Option<Finding> {
             )
             .hint(hint),
         ),
-        None => {
-            Some(Finding::warning("", "it is unknown whether the memory cgroup is on").hint("see: edge-prep status"))
-        }
+        None => Some(
+            Finding::new(Severity::Note, "", "it is unknown whether the memory cgroup is on")
+                .hint("see: edge-prep status"),
+        ),
     }
 }
 

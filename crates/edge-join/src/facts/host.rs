@@ -15,6 +15,8 @@ const NSSWITCH: &str = "/etc/nsswitch.conf";
 /// Present where systemd-resolved runs, which knows the name of its host.
 const RESOLVED: &str = "/run/systemd/resolve/io.systemd.Resolve";
 const CONTROLLERS: &str = "/sys/fs/cgroup/cgroup.controllers";
+/// On a hybrid host.
+const UNIFIED_CONTROLLERS: &str = "/sys/fs/cgroup/unified/cgroup.controllers";
 const CGROUPS: &str = "/proc/cgroups";
 /// edgecore ends where a process has one of these names.
 const IN_THE_WAY: [&str; 2] = ["kubelet", "kube-proxy"];
@@ -131,16 +133,24 @@ fn running(root: &Root) -> Result<Vec<(String, u32)>> {
 
 fn memory_cgroup(root: &Root) -> Result<Option<bool>> {
     if let Some(controllers) = text(root, CONTROLLERS)? {
-        return Ok(Some(controllers.split_whitespace().any(|name| name == "memory")));
+        return Ok(Some(has_memory(&controllers)));
     }
-    Ok(text(root, CGROUPS)?.and_then(|table| memory_in_table(&table)))
+    let unified = text(root, UNIFIED_CONTROLLERS)?.unwrap_or_default();
+    Ok(memory_v1(&unified, &text(root, CGROUPS)?.unwrap_or_default()))
 }
 
-/// `memory 0 100 1`: the last number is whether it is on.
-fn memory_in_table(table: &str) -> Option<bool> {
-    table.lines().next().filter(|head| head.starts_with('#'))?;
-    let row = table.lines().find(|line| line.split_whitespace().next() == Some("memory"));
-    Some(row.and_then(|row| row.split_whitespace().nth(3)) == Some("1"))
+fn has_memory(controllers: &str) -> bool {
+    controllers.split_whitespace().any(|name| name == "memory")
+}
+
+/// Where each controller has a hierarchy of its own, and those in the other hierarchy of a hybrid host are in `unified`. In
+/// the table, `memory 0 100 1`, the last number is whether it is on; a kernel without the v1 controller has no such row,
+/// although the v2 controller works.
+fn memory_v1(unified: &str, table: &str) -> Option<bool> {
+    let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row.first() == Some(&"memory"));
+    let is_on = row.and_then(|row| row.get(3).map(|on| *on == "1"));
+    if has_memory(unified) { Some(true) } else { is_on }
 }
 
 fn config(root: &Root, given: Option<Minor>) -> Result<Config> {
@@ -221,11 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn memory_cgroup_is_read_from_the_table_of_the_kernel() {
+    fn memory_cgroup_is_off_only_where_the_kernel_says_so() {
         let head = "#subsys_name\thierarchy\tnum_cgroups\tenabled\n";
-        assert_eq!(memory_in_table(&format!("{head}cpu\t0\t1\t1\nmemory\t0\t1\t1\n")), Some(true));
-        assert_eq!(memory_in_table(&format!("{head}memory\t0\t1\t0\n")), Some(false));
-        assert_eq!(memory_in_table(head), Some(false));
-        assert_eq!(memory_in_table(""), None);
+        let (on, off) = (format!("{head}cpu\t0\t1\t1\nmemory\t0\t1\t1\n"), format!("{head}memory\t0\t1\t0\n"));
+        assert_eq!((memory_v1("", &on), memory_v1("cpu", &on)), (Some(true), Some(true)));
+        assert_eq!(memory_v1("", &off), Some(false));
+        // A hybrid host whose v2 hierarchy has it, on a kernel with or without the v1 controller.
+        assert_eq!((memory_v1("cpu memory pids", head), memory_v1("memory", &off)), (Some(true), Some(true)));
+        assert_eq!((memory_v1("", head), memory_v1("cpu", ""), memory_v1("", "memory")), (None, None, None));
+        assert!(has_memory("cpuset cpu io memory") && !has_memory("cpu hugememory"));
     }
 }

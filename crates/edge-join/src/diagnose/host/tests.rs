@@ -146,7 +146,7 @@ fn other_version_of_edgecore_is_reported() {
 #[test]
 fn unknown_is_not_absent() {
     let unknown = memory(&HostFacts { has_memory_cgroup: None, ..good() }).unwrap();
-    assert_eq!(unknown.severity, Severity::Warning);
+    assert_eq!(unknown.severity, Severity::Note);
     assert_eq!(memory(&HostFacts { has_memory_cgroup: Some(false), ..good() }).unwrap().severity, Severity::Error);
     let foreign = (0..9).map(|number| PathBuf::from(format!("/etc/kubeedge/{number}"))).collect();
     let found = leftovers(&HostFacts { foreign, ..good() }, None, None);
