@@ -28,7 +28,8 @@ const NEW_SUBJECT: &str = "/C=CN/ST=Zhejiang/L=Hangzhou/O=system:nodes/CN=system
 const CLOCKS_DIFFER: i64 = 300;
 /// An HMAC-SHA256 in base64url.
 const SIGNATURE: usize = 43;
-const CLOUD_LOG: &str = "see the log of cloudcore, and check the pair of its CA: edge-certgen check";
+const CLOUD_LOG: &str =
+    "see the log of cloudcore, and check its CA there, on the host of cloudcore: edge-certgen check";
 
 /// Why there is no certificate.
 #[derive(Debug)]

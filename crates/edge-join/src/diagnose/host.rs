@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use edge_host::{Finding, Severity};
+use edge_kubeedge::paths::PROGRAM_DIRS;
 use edge_kubeedge::settings::Settings;
 use edge_kubeedge::{Kind, Minor, VersionSource};
 
 use crate::facts::host::{Config, HostFacts, Owner};
+use crate::request::own_node_name;
 
 const HOSTS: &str = "/etc/hosts";
 const KUBELET: &str = "kubelet";
@@ -34,6 +36,21 @@ pub fn name(facts: &HostFacts) -> Option<Finding> {
         "this host's own name, {name}, is only known to DNS, if at all: without a network, edgecore hangs silently when it starts"
     );
     Some(Finding::error(HOSTS, text).hint(format!("echo '127.0.1.1 {name}' >> {HOSTS}")))
+}
+
+/// A host whose name cannot be that of a node: no other name is made up for it.
+pub fn node_name(host: &str) -> Option<Finding> {
+    if own_node_name(host).is_some() {
+        return None;
+    }
+    let text = format!(
+        "this host's name, {host}, cannot be the name of a node: expected letters, digits, \"-\" and \".\" (RFC 1123)"
+    );
+    let proposed: String =
+        host.chars().map(|char| if char.is_ascii_alphanumeric() || char == '.' { char } else { '-' }).collect();
+    let proposed = own_node_name(proposed.trim_matches(['-', '.']));
+    let example = proposed.map(|name| format!(", such as --node-name {name}")).unwrap_or_default();
+    Some(Finding::error("", text).hint(format!("name the node with --node-name NAME{example}")))
 }
 
 /// kubelet and kube-proxy, beside which edgecore ends.
@@ -124,10 +141,13 @@ pub fn leftovers(facts: &HostFacts, given: Option<Minor>, node: Option<&str>) ->
             Finding::error("", format!("edgecore {other} is installed"))
                 .hint("upgrade it with keadm upgrade edge, or remove it first: edge-reset apply --profile kubeedge"),
         ),
-        VersionSource::Conflicting(one, other) => all.push(
-            Finding::error("", format!("edgecore is installed twice, as {one} and {other}"))
-                .hint("remove one: command -v -a edgecore"),
-        ),
+        VersionSource::Conflicting(one, other) => {
+            let places = PROGRAM_DIRS.map(|dir| format!("{dir}/{}", Kind::EdgeCore.program()));
+            all.push(
+                Finding::error("", format!("edgecore is installed twice, as {one} and {other}"))
+                    .hint(format!("see both, and remove one of them: ls -l {}", places.join(" "))),
+            );
+        }
         _ => {}
     }
     for (name, pid) in facts.processes.iter().filter(|(_, pid)| facts.unit_pid == Some(*pid)) {

@@ -53,6 +53,8 @@ pub struct Config {
     pub path: PathBuf,
     /// What it contains; null if there is none.
     pub document: Value,
+    /// Whether there is such a file.
+    pub exists: bool,
     /// Which version of KubeEdge reads it.
     pub version: Option<Minor>,
     /// The version of the installed program.
@@ -156,16 +158,18 @@ fn memory_v1(unified: &str, table: &str) -> Option<bool> {
 fn config(root: &Root, given: Option<Minor>) -> Result<Config> {
     let path = unit::config_in_use(root, Kind::EdgeCore)?.path;
     let shown = root.display(&path);
-    let document = match root.read(&path)? {
+    let bytes = root.read(&path)?;
+    let exists = bytes.is_some();
+    let document = match bytes {
         Some(bytes) => edge_yaml::read(&String::from_utf8_lossy(&bytes)).map_err(|why| {
             Error::cannot("read", &shown, why.to_string())
-                .hint(format!("check it: edge-conf check {}", shown.display()))
+                .hint(format!("check it: edge-conf check --file {}", shown.display()))
         })?,
         None => Value::Null,
     };
     let installed = version(root, None, Kind::EdgeCore, &Value::Null, Some(Path::new(EDGECORE_YAML)))?;
     let read_by = version(root, given, Kind::EdgeCore, &document, Some(&path))?;
-    Ok(Config { path, document, version: read_by.version(), installed })
+    Ok(Config { path, document, exists, version: read_by.version(), installed })
 }
 
 /// Entries of KubeEdge's directories that a join does not make and edgecore does not write.

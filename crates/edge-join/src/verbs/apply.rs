@@ -22,7 +22,7 @@ use crate::joined::{self, Waiting};
 use crate::plan::{Ending, Joined, New, NewProgram, plan};
 use crate::program::{self, INSTALLED, Options, Place, Release, obtain, select};
 use crate::request::node::{self, Node};
-use crate::request::{Cloud, Request, TokenSource, node_name};
+use crate::request::{APPLY, Cloud, Request, TokenSource, node_name};
 use crate::{diagnose, facts};
 use issue::Own;
 
@@ -43,7 +43,7 @@ pub(super) struct Call<'a> {
 }
 
 pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
-    let request = Request::new(&args.connection)?;
+    let request = Request::new(&args.connection, APPLY)?;
     let node = Node::new(args)?;
     let cloud = request.must_have_cloud()?.clone();
     let is_live = host.root.is_live();

@@ -11,7 +11,7 @@ use crate::request::{self, Cloud, Request};
 use crate::{diagnose, facts};
 
 pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
-    let request = Request::new(&args.connection)?;
+    let request = Request::new(&args.connection, request::CHECK)?;
     host.must_be_live("check", "a join is of the running system", "run it on the host that is to join")?;
     let token = request.token.as_ref().map(facts::token::read).transpose()?;
     let now = facts::now();

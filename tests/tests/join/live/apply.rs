@@ -67,7 +67,9 @@ fn apply_with_a_refused_token_changes_nothing() {
         says(&ran, why);
         assert_eq!(machine.tree(), before, "{token}");
     }
-    says(&machine.sh(JOIN).expect(2), "cannot join without --token");
+    let without = machine.sh(JOIN).expect(2);
+    says(&without, "cannot join without --token");
+    says(&without, "| ssh edge edge-join apply --cloudcore 127.0.0.1 --version 1.23.1 --token -");
     // The tokens of this test begin as that of the double.
     machine.sh("rm -rf /run/expired /run/forged /run/other").expect(0);
     machine.has_no_token(&[]);

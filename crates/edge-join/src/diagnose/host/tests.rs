@@ -16,6 +16,7 @@ fn config(text: &str, version: Option<u16>) -> Config {
     Config {
         path: PathBuf::from("/edgecore.yaml"),
         document: if text.is_empty() { Value::Null } else { edge_yaml::read(text).unwrap() },
+        exists: !text.is_empty(),
         version: version.map(Minor::new),
         installed: VersionSource::Unknown,
     }
@@ -52,6 +53,23 @@ fn with_certificate(name: &str) -> HostFacts {
     };
     let made = issue::authority(&contents, &key.public_key_info().unwrap(), &Signer::new(&key).unwrap()).unwrap();
     HostFacts { certificate: Some(Certificate::from_pem(made.as_bytes())), ..good() }
+}
+
+#[test]
+fn name_that_cannot_be_that_of_a_node_is_a_finding() {
+    for good in ["edge1", "Edge-1.example", "1"] {
+        assert_eq!(node_name(good), None, "{good}");
+    }
+    for (name, hint) in [
+        ("edge_1", "name the node with --node-name NAME, such as --node-name edge-1"),
+        ("_Edge", "name the node with --node-name NAME, such as --node-name edge"),
+        ("(none)", "name the node with --node-name NAME, such as --node-name none"),
+        ("__", "name the node with --node-name NAME"),
+    ] {
+        let found = node_name(name).unwrap();
+        assert!(found.severity == Severity::Error && found.text.contains(&format!("name, {name}, cannot")), "{found:?}");
+        assert_eq!(found.hint.as_deref(), Some(hint));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The certificate that a join uses: that on the host, or one that cloudcore issues for the token.
 
 use edge_host::{Error, Host, Mode, Result};
+use edge_kubeedge::stream::{HTTPS_PORT, TUNNEL_PORT, WEBSOCKET_PORT};
 use edge_pki::cert::Certificate;
 use edge_pki::encoding::{CERTIFICATE, encode};
 use edge_pki::key::PrivateKey;
@@ -10,6 +11,7 @@ use super::{Call, ReadToken, print};
 use crate::certificate::{self, NotIssued, subject_of};
 use crate::facts::install::Pair;
 use crate::plan::Issued;
+use crate::request::pipe;
 use crate::{diagnose, facts};
 
 /// Makes the bytes of a key, once.
@@ -65,9 +67,7 @@ pub(super) fn certificate(
         Some(Err(error)) => return Err(NotIssued::Refused(Error::failed(format!("cannot use the token: {error}")))),
         None => {
             let error = Error::usage(format!("cannot join without --token{because}"));
-            return Err(NotIssued::Failed(error.hint(
-                "pipe it: kubectl get secret -n kubeedge tokensecret -o json | ssh edge edge-join apply --cloudcore HOST --token - …",
-            )));
+            return Err(NotIssued::Failed(error.hint(pipe(&with_token(call)))));
         }
     };
     if let Some(why) = why {
@@ -87,4 +87,19 @@ pub(super) fn certificate(
     let new = fetched.certificate_pem().into_bytes();
     let make: MakeKey = Box::new(move || fetched.key_pem().map(String::into_bytes));
     Ok((served, Some(Issued { ca, certificate: new, key: is_new.then_some(make), subject: shown })))
+}
+
+/// The words of this call, as far as they name cloudcore and the release, with a token from standard input.
+fn with_token(call: &Call<'_>) -> String {
+    let host = call.cloud.https.url_host();
+    let connection = &call.args.connection;
+    let ports = [
+        ("https", connection.https_port, HTTPS_PORT),
+        ("hub", connection.hub_port, WEBSOCKET_PORT),
+        ("tunnel", connection.tunnel_port, TUNNEL_PORT),
+    ];
+    let others = ports.iter().filter(|(_, port, usual)| port != usual);
+    let others: String = others.map(|(name, port, _)| format!(" --{name}-port {port}")).collect();
+    let (host, version) = (host.trim_matches(['[', ']']), call.args.version.text());
+    format!("apply --cloudcore {host}{others} --version {version} --token -")
 }
