@@ -34,8 +34,8 @@ const CLOUD_LOG: &str =
 /// Why there is no certificate.
 #[derive(Debug)]
 pub enum NotIssued {
-    /// The token itself is the reason: its form is wrong, or the cloudcore that it is for, verified by its CA, does not
-    /// accept it. Nothing else can make it usable, so that it need not be kept.
+    /// The cloudcore that the token is for, verified by its CA, does not accept it. Nothing else can make it usable, so
+    /// that it need not be kept.
     Refused(Error),
     /// Something else.
     Failed(Error),

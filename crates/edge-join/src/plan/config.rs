@@ -7,7 +7,6 @@ use edge_kubeedge::edit::resolve::{Rules, resolve};
 use edge_kubeedge::edit::{details, inverse, not_edited};
 use edge_kubeedge::runtime::V1ALPHA2;
 use edge_kubeedge::schema::Table;
-use edge_kubeedge::settings::Settings;
 use edge_kubeedge::{Kind, Minor};
 use edge_yaml::{Document, Edited, Path, Step, Value};
 
@@ -45,32 +44,17 @@ fn beginning(version: Minor) -> String {
     format!("apiVersion: edgecore.config.kubeedge.io/{api}\nkind: EdgeCore\n")
 }
 
-/// edgecore.yaml as edgecore will read it.
-#[derive(Debug, Clone)]
-pub(crate) struct After {
-    /// What it contains.
-    pub(crate) document: Value,
-    /// Whether it names the same cloudcore as before.
-    pub(crate) keeps_cloud: bool,
-}
-
-/// The configuration after the join, before anything else is done.
+/// edgecore.yaml as edgecore will read it after the join, before anything else is done.
 ///
 /// Errors: exit 4 where the file cannot be edited safely, where this version does not have a setting, or where a value is
 /// not valid; exit 1 where it is not YAML.
-pub(crate) fn after(joined: &Joined<'_>, target: &Target) -> Result<After> {
+pub(crate) fn after(joined: &Joined<'_>, target: &Target) -> Result<Value> {
     let name = target.path.display().to_string();
     let text = text_of(joined.release.minor, &name, &target.found)?;
-    let (before, edited) = edit(joined, &name, &text)?;
-    let read = |text: &str| Document::parse(text).map(|document| document.as_go());
-    let document =
-        read(&edited.text).map_err(|why| Error::cannot("read", &target.path, format!("it cannot be edited: {why}")))?;
-    let before = before.as_go();
-    let of = |document: &Value, key: &str| {
-        Settings::new(Kind::EdgeCore, Some(joined.release.minor), document).text(key).map(str::to_owned)
-    };
-    let keeps_cloud = [HUB, HTTPS].iter().all(|key| of(&before, key) == of(&document, key));
-    Ok(After { document, keeps_cloud })
+    let (_, edited) = edit(joined, &name, &text)?;
+    Document::parse(&edited.text)
+        .map(|document| document.as_go())
+        .map_err(|why| Error::cannot("read", &target.path, format!("it cannot be edited: {why}")))
 }
 
 /// Plans the edits; whether the file changes. Errors: as [`after`].

@@ -20,9 +20,9 @@ use crate::facts::host::{HostFacts, read as read_host};
 use crate::facts::install::{self, Install};
 use crate::joined::{self, Waiting};
 use crate::plan::{Ending, Joined, New, NewProgram, plan};
-use crate::program::{self, INSTALLED, Options, Place, Release, obtain, select};
+use crate::program::{self, INSTALLED, Options, Place, Release, Source, obtain, select};
 use crate::request::node::{self, Node};
-use crate::request::{APPLY, Cloud, Request, TokenSource, node_name};
+use crate::request::{APPLY, Cloud, Request, TokenSource, own_node_name};
 use crate::{diagnose, facts};
 use issue::Own;
 
@@ -47,6 +47,10 @@ pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
     let node = Node::new(args)?;
     let cloud = request.must_have_cloud()?.clone();
     let is_live = host.root.is_live();
+    if !is_live && args.first_boot {
+        let error = Error::usage("cannot use --first-boot with --root: it is for the host that boots from the image");
+        return Err(error.hint("leave it out: apply --root makes the unit that joins at the first boot"));
+    }
     if !is_live && request.token.is_some() {
         return Err(image::token_refused(host));
     }
@@ -109,7 +113,18 @@ fn join_prepared(
     let now = facts::now();
     times::check_clock(now)?;
     let mut here = read_host(&host.root, Some(release.minor))?;
-    let name = call.request.node_name.clone().map_or_else(|| node_name(&here.name), Ok)?;
+    let name = match (&call.request.node_name, own_node_name(&here.name)) {
+        (Some(given), _) => given.clone(),
+        (None, Some(own)) => own,
+        (None, None) => {
+            let finding = diagnose::host::node_name(&here.name);
+            let error = diagnose::first_error(finding.as_slice());
+            return Err(error
+                .unwrap_or_else(|| Error::failed("cannot join without a name"))
+                .with_exit(Exit::Refused)
+                .into());
+        }
+    };
     let install = install::read(host, release.minor)?;
     refuse_processes(&here)?;
     refuse(host, &install, release)?;
@@ -126,16 +141,16 @@ fn join_prepared(
         settings: &call.settings,
     };
     // What cannot be configured is refused before cloudcore is asked, and the host is judged as edgecore will find it.
-    let after = crate::plan::config::after(&joined, &install.facts.config)?;
-    here.config.document = after.document;
-    let findings = of_host(host, &here, Some(release.minor), &name)?;
+    here.config.document = crate::plan::config::after(&joined, &install.facts.config)?;
+    let source = source(host, call, &install)?;
+    let findings = of_host(host, &here, Some(release.minor), Some(&name))?;
     diagnose::first_error(&findings).map_or(Ok(()), Err)?;
     print(host, &findings);
     let pair = install::pair(&install.facts.pair, &name, release.minor, now);
     let known = token.as_ref().and_then(|token| token.as_ref().ok()).cloned();
-    let own = Own { pair: &pair, lone: install::lone_key(&install.facts.pair), keeps_cloud: after.keeps_cloud };
+    let own = Own { pair: &pair, lone: install::lone_key(&install.facts.pair) };
     let (ca, issued) = issue::certificate(host, call, token, own, &name, now)?;
-    let program = new_program(host, call, &install)?;
+    let program = new_program(host, release, source)?;
     let has_systemd = install.facts.unit.has_systemd;
     let ending = if args.no_start { Ending::NoStart } else { Ending::Run };
     let (plan, _) = plan(&joined, with_unit(host, install)?, New { issued, program }, ending)?;
@@ -231,14 +246,14 @@ pub(super) fn refuse(host: &Host, install: &Install, release: &Release) -> Resul
     match &install.starts {
         Some(program) if program != INSTALLED => {
             Err(Error::refused(format!("cannot join: {} starts {program}, and not {INSTALLED}", Kind::EdgeCore.unit()))
-                .hint("remove that installation first: edge-reset scan shows what it consists of"))
+                .hint("remove that installation first; see what it consists of: edge-reset scan"))
         }
         _ => Ok(()),
     }
 }
 
-/// The program to install; none where that of the release is installed, or in a dry run that would have to download it.
-pub(super) fn new_program(host: &mut Host, call: &Call<'_>, install: &Install) -> Result<Option<NewProgram>> {
+/// Where the program is from, without using the network; none where that of the release is installed.
+pub(super) fn source(host: &Host, call: &Call<'_>, install: &Install) -> Result<Option<(Source, Arch)>> {
     let (args, release) = (call.args, &call.args.version);
     let unknown = || Error::failed("cannot find out the architecture of this system").hint("use a system with /bin/sh");
     // The programs of a system decide: a 64-bit kernel may run a 32-bit system.
@@ -257,6 +272,16 @@ pub(super) fn new_program(host: &mut Host, call: &Call<'_>, install: &Install) -
     }
     let source = select(&options, release, arch)?;
     debug_assert!(is_local == matches!(source.place, Place::File(_)), "a local source is a file");
+    Ok(Some((source, arch)))
+}
+
+/// The program to install; none where it is installed, or in a dry run that would have to download it.
+pub(super) fn new_program(
+    host: &mut Host,
+    release: &Release,
+    source: Option<(Source, Arch)>,
+) -> Result<Option<NewProgram>> {
+    let Some((source, arch)) = source else { return Ok(None) };
     let Some(obtained) = obtain(host, &source, release, arch)? else {
         host.count_unlisted();
         return Ok(None);

@@ -16,20 +16,22 @@ pub(crate) fn run(host: &mut Host, args: &CheckArgs) -> Result<Outcome> {
     let token = request.token.as_ref().map(facts::token::read).transpose()?;
     let now = facts::now();
     let here = facts::host::read(&host.root, args.version)?;
-    // A name of the host that cannot be that of a node needs --node-name.
-    let node = request.node_name.clone().map_or_else(|| request::node_name(&here.name), Ok)?;
+    let node = request.node_name.clone().or_else(|| request::own_node_name(&here.name));
     let mut all: Vec<Finding> = token.as_ref().and_then(diagnose::token::form).into_iter().collect();
     let token = token.and_then(std::result::Result::ok);
     match &request.cloud {
-        Some(cloud) => all.extend(of_cloud(cloud, token.as_ref(), &here, &node, now)),
+        Some(cloud) => all.extend(of_cloud(cloud, token.as_ref(), &here, node.as_deref(), now)),
         None => all.extend(diagnose::token::time(token.as_ref(), now, None)),
     }
-    all.extend(of_host(host, &here, args.version, &node)?);
+    if node.is_none() {
+        all.extend(diagnose::host::node_name(&here.name));
+    }
+    all.extend(of_host(host, &here, args.version, node.as_deref())?);
     Ok(host.report.findings(&all))
 }
 
 /// The checks of cloudcore: what follows from the first finding is not asked for.
-fn of_cloud(cloud: &Cloud, token: Option<&Token>, here: &HostFacts, node: &str, now: i64) -> Vec<Finding> {
+fn of_cloud(cloud: &Cloud, token: Option<&Token>, here: &HostFacts, node: Option<&str>, now: i64) -> Vec<Finding> {
     let facts = facts::cloud::read(cloud, facts::now);
     let mut all = diagnose::token::time(token, now, facts.ahead);
     all.extend(diagnose::cloud::ports(cloud, &facts));
@@ -41,18 +43,19 @@ fn of_cloud(cloud: &Cloud, token: Option<&Token>, here: &HostFacts, node: &str, 
     }
     // Without a token the CA that is installed decides; without both, whether the server's certificate is of its own CA.
     let ca: &Certificate = here.ca.as_ref().filter(|_| token.is_none()).unwrap_or(&served);
-    match facts::cloud::node(cloud, ca, None, node, now) {
-        Ok(exchange) => {
-            let is_joined = diagnose::host::own_certificate(here, Some(node));
-            all.extend(diagnose::cloud::node(cloud, &exchange, node, is_joined));
-        }
-        Err(failure) => all.push(diagnose::cloud::server(cloud, &failure)),
-    }
+    let Some(node) = node else {
+        // Whether it can be trusted is known without a name.
+        let failure = facts::cloud::verified(cloud, ca, now).err();
+        all.extend(failure.map(|failure| diagnose::cloud::server(cloud, &failure)));
+        return all;
+    };
+    let is_joined = diagnose::host::own_certificate(here, Some(node));
+    all.extend(diagnose::cloud::asked(cloud, facts::cloud::node(cloud, ca, None, node, now), node, is_joined));
     all
 }
 
 /// The checks of this host, which a join makes too.
-pub(super) fn of_host(host: &Host, here: &HostFacts, given: Option<Minor>, node: &str) -> Result<Vec<Finding>> {
+pub(super) fn of_host(host: &Host, here: &HostFacts, given: Option<Minor>, node: Option<&str>) -> Result<Vec<Finding>> {
     let mut all: Vec<Finding> = diagnose::host::name(here).into_iter().collect();
     all.extend(diagnose::host::processes(here));
     all.extend(diagnose::host::second(here));
@@ -64,7 +67,7 @@ pub(super) fn of_host(host: &Host, here: &HostFacts, given: Option<Minor>, node:
     if let Some(runtime) = facts::runtime::read(&here.config) {
         all.extend(diagnose::runtime::runtime(&runtime, here.config.version));
     }
-    all.extend(diagnose::host::leftovers(here, given, Some(node)));
+    all.extend(diagnose::host::leftovers(here, given, node));
     all.extend(diagnose::host::memory(here));
     Ok(all)
 }

@@ -7,7 +7,7 @@ use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, S
 use edge_kubeedge::stream::{HTTPS_PORT, TUNNEL_PORT, WEBSOCKET_PORT};
 use edge_kubeedge::token::Token;
 
-use super::apply::{Call, join, new_program, refuse, with_unit};
+use super::apply::{Call, join, new_program, refuse, source, with_unit};
 use crate::certificate::NotIssued;
 use crate::facts::install;
 use crate::plan::unit::{FIRST_BOOT_FILE, FIRST_BOOT_LINK, TOKEN_FILE, first_boot as unit_text};
@@ -39,7 +39,7 @@ fn run_prepared(host: &mut Host, call: &Call<'_>) -> Result<Outcome> {
     let install = install::read(host, release.minor)?;
     refuse(host, &install, release)?;
     let program = own_program(host)?;
-    let new = New { issued: None, program: new_program(host, call, &install)? };
+    let source = source(host, call, &install)?;
     let https = call.cloud.https.to_string();
     let (hub, tunnel) = (call.cloud.hub.to_string(), call.cloud.tunnel.to_string());
     let joined = Joined {
@@ -53,6 +53,9 @@ fn run_prepared(host: &mut Host, call: &Call<'_>) -> Result<Outcome> {
         taints: &call.node.taints,
         settings: &call.settings,
     };
+    // What cannot be configured is refused before anything is downloaded.
+    crate::plan::config::after(&joined, &install.facts.config)?;
+    let new = New { issued: None, program: new_program(host, release, source)? };
     let (mut plan, _) = plan(&joined, with_unit(host, install)?, new, Ending::Image)?;
     plan_first_boot(host, &mut plan, &unit_text(&words(program, call)))?;
     let outcome = apply(host, plan)?;

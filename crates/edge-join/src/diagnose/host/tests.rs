@@ -67,7 +67,10 @@ fn name_that_cannot_be_that_of_a_node_is_a_finding() {
         ("__", "name the node with --node-name NAME"),
     ] {
         let found = node_name(name).unwrap();
-        assert!(found.severity == Severity::Error && found.text.contains(&format!("name, {name}, cannot")), "{found:?}");
+        assert!(
+            found.severity == Severity::Error && found.text.contains(&format!("name, {name}, cannot")),
+            "{found:?}"
+        );
         assert_eq!(found.hint.as_deref(), Some(hint));
     }
 }

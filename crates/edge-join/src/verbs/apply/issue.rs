@@ -23,8 +23,6 @@ pub(super) struct Own<'a> {
     pub(super) pair: &'a Pair,
     /// A key without its certificate.
     pub(super) lone: Option<PrivateKey>,
-    /// Whether edgecore.yaml names this cloudcore already.
-    pub(super) keeps_cloud: bool,
 }
 
 /// The CA of cloudcore, and a new certificate where the pair on the host cannot be used. In a dry run it is not fetched.
@@ -37,15 +35,11 @@ pub(super) fn certificate(
     now: i64,
 ) -> std::result::Result<(Certificate, Option<Issued>), NotIssued> {
     let (cloud, version) = (&call.cloud, call.args.version.minor);
-    let Own { pair, lone, keeps_cloud } = own;
-    // A cloudcore that is new to this host is verified, also where edgecore is not started.
-    if let (Pair::Good { ca }, true) = (pair, call.args.no_start && keeps_cloud) {
-        return Ok(((**ca).clone(), None));
-    }
+    let Own { pair, lone } = own;
     // What is wrong with the token itself comes before what is wrong with cloudcore.
     let needs_token = !matches!(pair, Pair::Good { .. });
     if needs_token && let Some(finding) = token.as_ref().and_then(diagnose::token::form) {
-        return Err(NotIssued::Refused(diagnose::as_error(&finding)));
+        return Err(NotIssued::Failed(diagnose::as_error(&finding)));
     }
     let found = facts::cloud::read(cloud, facts::now);
     let (served, findings) = certificate::served(cloud, &found)?;
@@ -64,7 +58,7 @@ pub(super) fn certificate(
     let because = why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
     let token = match token {
         Some(Ok(token)) => token,
-        Some(Err(error)) => return Err(NotIssued::Refused(Error::failed(format!("cannot use the token: {error}")))),
+        Some(Err(error)) => return Err(NotIssued::Failed(Error::failed(format!("cannot use the token: {error}")))),
         None => {
             let error = Error::usage(format!("cannot join without --token{because}"));
             return Err(NotIssued::Failed(error.hint(pipe(&with_token(call)))));
