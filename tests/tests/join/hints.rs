@@ -50,8 +50,8 @@ fn in_line(line: &str) -> Vec<String> {
     };
     let is_call = |text: &String| {
         let name = text.split(' ').next().unwrap();
-        // That is prose of the manual and in units; in a hint it is added where it is printed.
-        let is_whole = text.contains(' ') && !text.contains(" --root");
+        // Those are prose of the manual, of units and of messages; a hint gets --root where it is printed.
+        let is_whole = text.contains(' ') && !text.contains(" --root") && !text.contains(" is not ");
         is_whole && name[5..].bytes().all(|byte| byte.is_ascii_lowercase())
     };
     starts.filter(is_first).map(of).filter(is_call).collect()

@@ -1,6 +1,8 @@
 //! What `check` finds on a host, on one that is the test's own: private mount, network and UTS namespaces.
 
+mod answers;
 mod apply;
+mod joins;
 mod kill;
 mod machine;
 
@@ -61,7 +63,11 @@ fn check_finds_what_keeps_edgecore_from_starting() {
     assert!(after("kubelet").contains("error: kubelet is running (process "), "{said}");
     assert_eq!(after("proxy").matches("error: kube-proxy is running").count(), 1, "{said}");
     assert!(after("port").contains("port 10350: error: ") && after("port").contains("cloudcore (process "), "{said}");
-    assert_eq!(after("named").matches("error: this host's name, edge_1, cannot be the name of a node").count(), 1, "{said}");
+    assert_eq!(
+        after("named").matches("error: this host's name, edge_1, cannot be the name of a node").count(),
+        1,
+        "{said}"
+    );
     assert!(after("files").contains("warning: files of another installation: /etc/kubeedge/edgemesh"), "{said}");
 }
 

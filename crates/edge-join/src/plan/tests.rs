@@ -253,7 +253,7 @@ fn private_key_that_others_can_use_is_closed() {
     let key = "/etc/kubeedge/certs/server.key";
     let (chmod, chown) = (format!("chmod {key}"), format!("run chown -- 0:0 {key}"));
     assert_eq!(lines_of((0o600, 0), New::default()), Vec::<String>::new());
-    assert_eq!(lines_of((0o644, 0), New::default()), [chmod.clone()]);
+    assert_eq!(lines_of((0o644, 0), New::default()), std::slice::from_ref(&chmod));
     assert_eq!(lines_of((0o640, 5), New::default()), [chmod, chown.clone()]);
     assert_eq!(lines_of((0o644, 0), new()), Vec::<String>::new(), "a new one has 0600");
     assert_eq!(lines_of((0o600, 5), new()), [chown], "a new one keeps the owner");
