@@ -26,4 +26,4 @@ pub use form::Form;
 pub use gzip::unzip;
 pub use proxy::Proxy;
 pub use registry::RegistryMirror;
-pub use sum::{Summed, checksum, hex, is_sha256, is_sha512, sha256, sha512, sum_of};
+pub use sum::{Sha512Writer, Summed, checksum, hex, is_sha256, is_sha512, sha256, sha512, sum_of};

@@ -1,7 +1,7 @@
 //! SHA-256 and SHA-512 checksums in hex, computed in pieces.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, Write};
 
 use edge_host::{Result, ResultExt};
 use sha2::{Digest, Sha256, Sha512};
@@ -75,6 +75,37 @@ pub fn sha512(file: &mut File, shown: &str, stop: &dyn Fn() -> Result<()>) -> Re
     Ok(hex(&sum.finalize()))
 }
 
+/// A writer that computes the SHA-512 of what is written through it.
+#[derive(Debug)]
+pub struct Sha512Writer<W> {
+    inner: W,
+    sum: Sha512,
+}
+
+impl<W> Sha512Writer<W> {
+    /// Writes to `inner`.
+    pub fn new(inner: W) -> Sha512Writer<W> {
+        Sha512Writer { inner, sum: Sha512::new() }
+    }
+
+    /// The inner writer, and the checksum of what it was given.
+    pub fn finish(self) -> (W, String) {
+        (self.inner, hex(&self.sum.finalize()))
+    }
+}
+
+impl<W: Write> Write for Sha512Writer<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 /// Whether a text is a SHA-512 in hex.
 pub fn is_sha512(text: &str) -> bool {
     text.len() == 128 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -97,8 +128,6 @@ pub fn is_sha256(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use edge_host::Error;
 
     use super::*;
@@ -116,5 +145,8 @@ mod tests {
         assert_eq!(long, hex(&Sha512::digest(&bytes)));
         assert!(is_sha512(&long) && !is_sha512(&want) && !is_sha256(&long));
         assert!(sha512(&mut file, "x", &|| Err(Error::failed("stop"))).is_err());
+        let mut writer = Sha512Writer::new(Vec::new());
+        writer.write_all(&bytes).unwrap();
+        assert_eq!(writer.finish(), (bytes, long));
     }
 }

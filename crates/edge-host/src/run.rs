@@ -146,10 +146,12 @@ fn not_parsed(printed: Printed, error: &clap::Error) -> Exit {
         }
         message = message.replace(&cause.to_string(), &words);
     }
+    let mut has_token = false;
     for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue] {
         if let Some(ContextValue::String(value)) = error.get(kind)
             && may_be_token(value)
         {
+            has_token = true;
             message = message.replace(value.as_str(), STRUCK);
             // A parser may repeat a part of it.
             let is_value = kind == ContextKind::InvalidValue;
@@ -158,7 +160,9 @@ fn not_parsed(printed: Printed, error: &clap::Error) -> Exit {
         }
     }
     let mut usage = Error::usage(message);
-    let tip = rest.lines().map(str::trim).find_map(|line| line.strip_prefix("tip: "));
+    // A tip may repeat the argument.
+    let is_safe = |tip: &&str| !has_token && !tip.split([' ', '\'', '"']).any(may_be_token);
+    let tip = rest.lines().map(str::trim).find_map(|line| line.strip_prefix("tip: ")).filter(is_safe);
     let usage_line = rest.lines().map(str::trim).find_map(|line| line.strip_prefix("Usage: "));
     if let Some(hint) = tip.map(str::to_owned).or_else(|| usage_line.map(|line| format!("usage: {line}"))) {
         usage = usage.hint(hint);

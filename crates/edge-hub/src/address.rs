@@ -59,7 +59,10 @@ impl Address {
     }
 
     /// Its addresses. The resolver of the system has no deadline, so that it is left alone when it takes too long.
-    pub(crate) fn resolve(&self, deadline: Deadline) -> Result<Vec<SocketAddr>, Failure> {
+    ///
+    /// # Errors
+    /// It has none, or they are not known in time.
+    pub fn resolve(&self, deadline: Deadline) -> Result<Vec<SocketAddr>, Failure> {
         let name = match &self.host {
             Name::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, self.port)]),
             Name::Dns(name) => name.clone(),

@@ -11,6 +11,8 @@ pub const MAX_HEAD: usize = 16 << 10;
 const MAX_HEADERS: usize = 64;
 /// The longest line with the size of a chunk.
 const MAX_CHUNK_LINE: usize = 256;
+/// The most characters of a body in a message.
+const MAX_SHOWN: usize = 200;
 const PIECE: usize = 8 << 10;
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -37,11 +39,16 @@ impl Answer {
         http_date(self.header("date")?)
     }
 
-    /// The body as text of one line, for messages: printable characters alone, at most 200.
-    pub fn text(&self) -> String {
+    /// The whole body as text of one line, of printable characters alone: secrets are redacted in this, before it is cut.
+    pub fn line(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let words: Vec<&str> = text.split_whitespace().collect();
-        words.join(" ").chars().filter(|c| !c.is_control()).take(200).collect()
+        words.join(" ").chars().filter(|c| !c.is_control()).collect()
+    }
+
+    /// That line for messages: at most 200 characters. What may contain a secret is redacted in [`Answer::line`] first.
+    pub fn text(&self) -> String {
+        shortened(&self.line())
     }
 
     /// Whether the body is a page for a browser, as captive portals and proxies send it.
@@ -52,6 +59,11 @@ impl Answer {
         let is_named = self.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
         is_named || begin.starts_with("<!doctype html") || begin.starts_with("<html")
     }
+}
+
+/// The beginning of a text of a server, as long as a message may be.
+pub fn shortened(text: &str) -> String {
+    text.chars().take(MAX_SHOWN).collect()
 }
 
 /// Why there is no answer.

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use address::{Address, Deadline};
-pub use answer::{Answer, MAX_HEAD, http_date};
+pub use answer::{Answer, MAX_HEAD, http_date, shortened};
 pub use failure::{Distrust, Failure, Stage};
 pub use request::Request;
 pub use tls::{Identity, Peer, Trust};

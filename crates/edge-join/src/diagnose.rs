@@ -9,16 +9,17 @@ use edge_host::{Error, Finding, Severity};
 
 /// The first error among findings, for a verb that cannot go on.
 pub fn first_error(findings: &[Finding]) -> Option<Error> {
-    let found = findings.iter().find(|finding| finding.severity == Severity::Error)?;
-    let error = Error::cannot(
-        "join",
-        "",
-        if found.file.is_empty() { found.text.clone() } else { format!("{}: {}", found.file, found.text) },
-    );
-    Some(match &found.hint {
+    findings.iter().find(|finding| finding.severity == Severity::Error).map(as_error)
+}
+
+/// A finding as the reason why a join cannot go on.
+pub(crate) fn as_error(finding: &Finding) -> Error {
+    let place = if finding.file.is_empty() { String::new() } else { format!("{}: ", finding.file) };
+    let error = Error::failed(format!("cannot join: {place}{}", finding.text));
+    match &finding.hint {
         Some(hint) => error.hint(hint.clone()),
         None => error,
-    })
+    }
 }
 
 /// A span of seconds in its largest unit that has two or more of them.

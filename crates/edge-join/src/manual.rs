@@ -17,7 +17,7 @@ pub const MANUAL: Manual = Manual {
         ),
         (
             "/etc/edgeutils/join-token",
-            "The token for the first boot, of root and with mode 0600; deleted after the join or a refusal of the token",
+            "The token for the first boot, of root and with mode 0600; deleted after the join or its refusal by cloudcore",
         ),
         ("/var/lib/edgeutils/edge-join/", "Downloads and the unpacked edgecore, while apply runs"),
         ("/etc/hosts", "Where the name of this host must be, unless DNS can always answer"),

@@ -3,12 +3,13 @@
 //! The order makes an interruption harmless: the CA and the pair get their names together, then the program and its unit,
 //! then the configuration, and only then is edgecore enabled and started.
 
-mod config;
+pub(crate) mod config;
 pub mod unit;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use edge_host::action::Bytes;
+use edge_host::action::{Bytes, Run, UndoOrder};
 use edge_host::{FileSnapshot, Inverse, Node, Plan, Result, State};
 use edge_kubeedge::edit::request::Request as Setting;
 use edge_systemd::{UnitFacts, systemctl};
@@ -149,8 +150,13 @@ pub fn plan(joined: &Joined<'_>, facts: HostFacts, new: New, ending: Ending) -> 
     let mut plan = Plan::new();
     let HostFacts { pair, program, config, unit_file, unit, new_unit, is_active } = facts;
     let mut needs_restart = new.issued.is_some();
+    let key = pair.key.clone();
+    let has_new_key = new.issued.as_ref().is_some_and(|issued| issued.key.is_some());
     if let Some(issued) = new.issued {
         write_pair(&mut plan, pair, issued);
+    }
+    if ending != Ending::Image {
+        close_key(&mut plan, key, has_new_key);
     }
     if let Some(new) = new.program
         && !program.state.is_installed(&new.sha256, MODE)
@@ -185,6 +191,23 @@ pub fn plan(joined: &Joined<'_>, facts: HostFacts, new: New, ending: Ending) -> 
         plan.run(systemctl::restart_no_block(UNIT), "to load what was changed");
     }
     Ok((plan, !is_active || needs_restart))
+}
+
+/// Only root can read the private key, also one that was there already. A new one has the right mode, and the owner of the
+/// one before.
+fn close_key(plan: &mut Plan, key: Target, is_new: bool) {
+    const WITHIN: Duration = Duration::from_secs(10);
+    let State::File { mode, uid, gid, .. } = key.found.state else { return };
+    let shown = key.path.display().to_string();
+    if mode != SECRET_MODE && !is_new {
+        plan.chmod(key.path, key.found, SECRET_MODE, format!("others can use it: its mode is {mode:04o}"));
+    }
+    if uid != 0 {
+        let chown = |owner: String| ["chown".to_owned(), "--".to_owned(), owner, shown.clone()];
+        let run =
+            Run::new(chown("0:0".to_owned()), WITHIN).undone_by(UndoOrder::Reverse, chown(format!("{uid}:{gid}")));
+        plan.run(run, format!("the private key belongs to the user {uid}"));
+    }
 }
 
 /// The CA, the key and the certificate get their names together: edgecore asks for a token where one is missing.

@@ -17,7 +17,7 @@ pub use fetch::{fetch_to, published_sum};
 pub use judge::{Judged, judge, version_of};
 pub use release::{Release, archives_exist};
 pub use source::{Options, Place, Source, Trust, expected, select};
-pub use stage::{Obtained, clean, obtain};
+pub use stage::{Obtained, clean_after, obtain};
 
 /// Where edgecore is installed, as by keadm since 1.8.
 pub const INSTALLED: &str = "/usr/local/bin/edgecore";

@@ -12,8 +12,10 @@ use edge_kubeedge::value::is_node_name;
 use crate::cli::Connection;
 
 const STDIN: &str = "-";
-const TOKEN_HINT: &str =
-    "pipe it: kubectl get secret -n kubeedge tokensecret -o json | ssh edge edge-join check --cloudcore HOST --token -";
+/// The call of `check` that a hint names.
+pub const CHECK: &str = "check --cloudcore HOST --token -";
+/// The call of `apply` that a hint names.
+pub const APPLY: &str = "apply --cloudcore HOST --version VERSION --token -";
 /// The beginning of a JSON object in base64 and base64url.
 const JWT: &str = "eyJ";
 /// A checksum of a CA in hex.
@@ -54,20 +56,20 @@ pub struct Request {
 }
 
 impl Request {
-    /// Validates the options.
+    /// Validates the options of a call, [`CHECK`] or [`APPLY`].
     ///
     /// # Errors
     /// Exit 2 with what was expected; a value that may be a token is not repeated.
-    pub fn new(connection: &Connection) -> Result<Request> {
+    pub fn new(connection: &Connection, call: &str) -> Result<Request> {
         if !connection.unexpected.is_empty() {
             return Err(Error::usage(
                 "cannot use an argument without an option: it is not printed, as it may be a token",
             )
-            .hint(TOKEN_HINT));
+            .hint(pipe(call)));
         }
         let cloud = connection.cloudcore.as_deref().map(|host| cloud(host, connection)).transpose()?;
         let node_name = connection.node_name.as_deref().map(node_name).transpose()?;
-        let token = connection.token.as_deref().map(token_source).transpose()?;
+        let token = connection.token.as_deref().map(|path| token_source(path, call)).transpose()?;
         Ok(Request { cloud, node_name, token })
     }
 
@@ -113,7 +115,17 @@ pub fn node_name(text: &str) -> Result<String> {
     .hint("name the node with --node-name NAME"))
 }
 
-fn token_source(path: &Path) -> Result<TokenSource> {
+/// The name of a host as that of its node; none where it cannot be one.
+pub fn own_node_name(host: &str) -> Option<String> {
+    node_name(host).ok()
+}
+
+/// How a token gets to a call without being an argument of it.
+pub(crate) fn pipe(call: &str) -> String {
+    format!("pipe it: kubectl get secret -n kubeedge tokensecret -o json | ssh edge edge-join {call}")
+}
+
+fn token_source(path: &Path, call: &str) -> Result<TokenSource> {
     if path == Path::new(STDIN) {
         return Ok(TokenSource::Stdin);
     }
@@ -125,7 +137,7 @@ fn token_source(path: &Path) -> Result<TokenSource> {
         return Err(Error::usage(
             "cannot use --token: its value is a token itself, which every user of this host can read in the list of processes",
         )
-        .hint(TOKEN_HINT));
+        .hint(pipe(call)));
     }
     Ok(TokenSource::File(path.to_path_buf()))
 }
@@ -159,13 +171,13 @@ mod tests {
 
     #[test]
     fn request_has_one_host_and_three_ports() {
-        let request = Request::new(&connection()).unwrap();
+        let request = Request::new(&connection(), CHECK).unwrap();
         let cloud = request.must_have_cloud().unwrap();
         let shown = [&cloud.https, &cloud.hub, &cloud.tunnel].map(ToString::to_string);
         assert_eq!(shown, ["192.0.2.1:10002", "192.0.2.1:10000", "192.0.2.1:10004"]);
         let same = Connection { hub_port: 10004, ..connection() };
-        assert!(Request::new(&same).unwrap_err().message().contains("port 10004 twice"));
-        let none = Request::new(&Connection { cloudcore: None, ..connection() }).unwrap();
+        assert!(Request::new(&same, CHECK).unwrap_err().message().contains("port 10004 twice"));
+        let none = Request::new(&Connection { cloudcore: None, ..connection() }, CHECK).unwrap();
         assert!(none.must_have_cloud().is_err());
     }
 
@@ -184,19 +196,26 @@ mod tests {
             "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjE3OTU5NzAzMzN9.w5EKPmyNFzD51EYE9FsqZTJ-1MBfCw8N-yM1w6Basso";
         let whole = format!("{hash}.{jwt}");
         for value in [whole.as_str(), jwt, hash, &whole[..70], &"Zm9v".repeat(40), "abcdef.0123456789abcdef"] {
-            let error = Request::new(&Connection { token: Some(value.into()), ..connection() }).unwrap_err();
+            let error = Request::new(&Connection { token: Some(value.into()), ..connection() }, CHECK).unwrap_err();
             let said = format!("{error} {:?}", error.hint_text());
             assert!(said.contains("its value is a token itself") && !said.contains(value), "{said}");
+            assert!(said.contains("edge-join check --cloudcore"), "{said}");
         }
         let stray = Connection { unexpected: vec![OsString::from(&whole)], ..connection() };
-        let error = Request::new(&stray).unwrap_err();
+        let error = Request::new(&stray, APPLY).unwrap_err();
+        assert!(
+            error
+                .hint_text()
+                .unwrap()
+                .ends_with("| ssh edge edge-join apply --cloudcore HOST --version VERSION --token -")
+        );
         assert!(!error.to_string().contains(hash) && error.exit() == edge_host::Exit::Usage);
         for (value, want) in [
             ("-", TokenSource::Stdin),
             ("/run/token", TokenSource::File("/run/token".into())),
             ("token", TokenSource::File("token".into())),
         ] {
-            let request = Request::new(&Connection { token: Some(value.into()), ..connection() }).unwrap();
+            let request = Request::new(&Connection { token: Some(value.into()), ..connection() }, APPLY).unwrap();
             assert_eq!(request.token, Some(want));
         }
     }

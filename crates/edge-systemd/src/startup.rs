@@ -22,15 +22,18 @@ pub struct Running {
     pub invocation: String,
     /// The number of automatic restarts.
     pub restarts: u32,
+    /// Its main process; none if it does not run.
+    pub main_pid: Option<u32>,
 }
 
 /// Reads the state from systemd.
 pub fn state(unit: &str) -> Result<Running> {
-    let shown = systemctl::show(unit, "ActiveState,InvocationID,NRestarts")?;
+    let shown = systemctl::show(unit, "ActiveState,InvocationID,NRestarts,MainPID")?;
     Ok(Running {
         active: shown.get("ActiveState").to_owned(),
         invocation: shown.get("InvocationID").to_owned(),
         restarts: shown.get("NRestarts").parse().unwrap_or_default(),
+        main_pid: shown.get("MainPID").parse().ok().filter(|pid| *pid != 0),
     })
 }
 

@@ -47,6 +47,7 @@ var modes = map[string]string{
 	"no-stream":     "nothing listens on the port for the API server",
 	"other-ca":      "/ca.crt is the CA of --other",
 	"other-server":  "the certificate of the server is that of --other",
+	"only-edge":     "the modes from stall-answer to redirect are only of /edge.crt",
 	"sign-fails":    "signing fails, as with a key of the CA that is not SEC1",
 	"empty":         "/edge.crt is answered with 200 and nothing",
 	"garbage":       "/edge.crt is answered with 200 and bytes that are not a certificate",

@@ -1,9 +1,12 @@
 //! The certificate of a node from the double, for each version of cloudcore and each way in which it fails; what is sent is
 //! compared with what real edgecores send.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
 use edge_host::{Error, now};
 use edge_hub::Address;
-use edge_join::certificate::{Issued, authority as fetch_authority, request};
+use edge_join::certificate::{Issued, accepts, new_key, request_with, served};
 use edge_join::facts::cloud;
 use edge_join::request::Cloud;
 use edge_kubeedge::Minor;
@@ -21,8 +24,10 @@ fn ports(double: &Cloudcore) -> Cloud {
 
 fn join(double: &Cloudcore, token: &str, version: u16) -> Result<Issued, Error> {
     let (cloud, token) = (ports(double), Token::parse(token).unwrap());
-    let ca = fetch_authority(&cloud, &cloud::read(&cloud, now), &token, now())?;
-    request(&cloud, &ca, &token, "edge1", Minor::new(version), now())
+    let found = cloud::read(&cloud, now);
+    let (ca, _) = served(&cloud, &found)?;
+    accepts(&cloud, &ca, &token, found.ahead, "edge1", now())?;
+    Ok(request_with(new_key()?, &cloud, &ca, &token, "edge1", Minor::new(version), now())?)
 }
 
 #[test]
@@ -41,14 +46,14 @@ fn certificate_is_issued_by_each_version_and_requested_as_edgecore_does() {
         // Recorded from edgecore 1.18.3 and 1.23.1, whose requests are the same.
         let host = format!("Host: 127.0.0.1:{}\r\nUser-Agent: Go-http-client/1.1", double.https);
         assert_eq!(requests[0].head, format!("GET /ca.crt HTTP/1.1\r\n{host}\r\nAccept-Encoding: gzip"));
-        let (length, jwt) = (length_of_base64(&requests[1].body), token.split_once('.').unwrap().1);
+        let (length, jwt) = (length_of_base64(&requests[2].body), token.split_once('.').unwrap().1);
         let want = format!(
             "GET /edge.crt HTTP/1.1\r\n{host}\r\nContent-Length: {length}\r\nAuthorization: Bearer {jwt}\r\nNodename: edge1\r\nAccept-Encoding: gzip"
         );
-        assert_eq!(requests[1].head, want);
+        assert_eq!(requests[2].head, want);
         // edgecore's has 294 bytes with this name; each number of a signature has a byte more or less.
         assert!(minor < 16 || (285..=297).contains(&length), "{length}");
-        assert_eq!(requests.len(), 2);
+        assert_eq!(requests.len(), 3);
     }
 }
 
@@ -116,18 +121,22 @@ fn edgecore_connects_with_the_pair_and_is_seen() {
     );
     std::fs::write(at("edgecore.yaml"), config).unwrap();
     let root = edge_host::Root::live().unwrap();
-    let connection = || edge_join::joined::connection(&root, double.hub).unwrap();
-    assert_eq!(connection(), edge_join::joined::Connection::None);
+    let hub = BTreeSet::from([SocketAddr::from(([127, 0, 0, 1], double.hub))]);
+    let connection = |pid| edge_join::joined::connection(&root, &hub, pid).unwrap();
+    assert_eq!(connection(std::process::id()), edge_join::joined::Connection::None);
     let registered = |ca: &edge_pki::cert::Certificate| {
         cloud::node(&ports(&double), ca, None, "edge1", now()).unwrap().answer.status
     };
     assert_eq!(registered(&issued.ca), 404);
     let mut child = std::process::Command::new(program).arg("--config").arg(at("edgecore.yaml")).spawn().unwrap();
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while !matches!(connection(), edge_join::joined::Connection::OfEdgecore(_)) || registered(&issued.ca) != 200 {
-        assert!(std::time::Instant::now() < until, "{:?}", connection());
+    let pid = child.id();
+    while !matches!(connection(pid), edge_join::joined::Connection::OfEdgecore(_)) || registered(&issued.ca) != 200 {
+        assert!(std::time::Instant::now() < until, "{:?}", connection(pid));
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
+    // To any other process it is another program's.
+    assert!(matches!(connection(pid + 1), edge_join::joined::Connection::OfOther(_)));
     child.kill().unwrap();
     let _ = Ran::of(&child.wait_with_output().unwrap());
 }

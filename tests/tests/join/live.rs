@@ -1,6 +1,8 @@
 //! What `check` finds on a host, on one that is the test's own: private mount, network and UTS namespaces.
 
+mod answers;
 mod apply;
+mod joins;
 mod kill;
 mod machine;
 
@@ -49,6 +51,7 @@ fn check_finds_what_keeps_edgecore_from_starting() {
         echo "== kubelet"; cp /bin/sleep kubelet; ./kubelet 60 & K=$!; sleep 0.2; check; kill $K; wait $K 2>/dev/null
         echo "== proxy"; cp /bin/sleep kube-proxy; ./kube-proxy 60 & K=$!; sleep 0.2; check --version 1.18.3; check --version 1.23.1; kill $K; wait $K 2>/dev/null
         echo "== port"; $CLOUD serve pki --ports 0,10350,0 > other & K=$!; for i in $(seq 100); do [ -s other ] && break; sleep 0.05; done; check; kill $K; wait $K 2>/dev/null
+        echo "== named"; echo edge_1 > /proc/sys/kernel/hostname; echo '127.0.0.1 localhost edge_1' > /etc/hosts; check; check --node-name edge1; hostname edge1; echo '127.0.0.1 localhost edge1' > /etc/hosts
         echo "== files"; mkdir -p /etc/kubeedge/edgemesh; check
     "#;
     let Some(said) = on_host(text) else { return };
@@ -60,6 +63,11 @@ fn check_finds_what_keeps_edgecore_from_starting() {
     assert!(after("kubelet").contains("error: kubelet is running (process "), "{said}");
     assert_eq!(after("proxy").matches("error: kube-proxy is running").count(), 1, "{said}");
     assert!(after("port").contains("port 10350: error: ") && after("port").contains("cloudcore (process "), "{said}");
+    assert_eq!(
+        after("named").matches("error: this host's name, edge_1, cannot be the name of a node").count(),
+        1,
+        "{said}"
+    );
     assert!(after("files").contains("warning: files of another installation: /etc/kubeedge/edgemesh"), "{said}");
 }
 

@@ -4,6 +4,7 @@
 
 mod certificate;
 mod check;
+mod hints;
 mod hub;
 mod live;
 mod made;

@@ -190,6 +190,12 @@ fn download_of_something_else_is_not_kept() {
         let (to, port) = (tempfile::tempdir().unwrap(), serve(files));
         says(&download(to.path(), port, &[]).expect(code), why);
         assert_eq!(std::fs::read_dir(to.path()).unwrap().count(), 0, "{why}");
+        // Only what is verified gets the name of the archive, also where that is taken.
+        beside(to.path(), ARCHIVE, b"mine");
+        says(&download(to.path(), port, &[]).expect(code), why);
+        let names: Vec<_> = std::fs::read_dir(to.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, [ARCHIVE], "{why}");
+        assert_eq!(std::fs::read(to.path().join(ARCHIVE)).unwrap(), b"mine", "{why}");
         let (tree, mirror) = (system(), format!("http://127.0.0.1:{port}/"));
         let before = tree.snapshot();
         says(&apply(&tree, &["--mirror", &mirror]).expect(code), why);

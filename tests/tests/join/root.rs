@@ -104,6 +104,20 @@ fn image_with_another_installation_is_refused() {
 }
 
 #[test]
+fn setting_that_cannot_be_made_is_refused_before_anything_is_downloaded() {
+    let (tree, dir) = (system(), tempfile::tempdir().unwrap());
+    let before = tree.snapshot();
+    for (line, code) in [("modules.edged.noSuchKey=1", 4), ("modules.edgeHub.token=x", 2)] {
+        let lines = beside(dir.path(), "settings", format!("{line}\n").as_bytes());
+        // Nothing listens at this port.
+        let mirror = ["--mirror", "http://127.0.0.1:1/", "--settings", lines.to_str().unwrap()];
+        let ran = apply(&tree, &mirror).expect(code);
+        assert!(ran.stderr.contains(line.split('=').next().unwrap()), "{}", ran.stderr);
+        assert_same(&tree.snapshot(), &before, line);
+    }
+}
+
+#[test]
 fn arguments_that_contradict_each_other_are_usage_errors() {
     let tree = system();
     for args in [
@@ -115,6 +129,7 @@ fn arguments_that_contradict_each_other_are_usage_errors() {
         &["--mirror", "http://mirror.example/"],
         &["--wait", "5"],
         &["--first-boot", "--no-start"],
+        &["--first-boot"],
         &[TOKEN],
     ] {
         let ran = apply(&tree, args).expect(2);

@@ -9,7 +9,7 @@ const JWT: &str =
 #[test]
 fn token_in_the_arguments_is_refused_wherever_it_is_and_never_printed() {
     let token = format!("{HASH}.{JWT}");
-    let calls: [&[&str]; 9] = [
+    let calls: [&[&str]; 14] = [
         &["check", "--cloudcore", "192.0.2.1", "--token", &token],
         &["check", "--cloudcore", "192.0.2.1", "--token", JWT],
         &["check", "--cloudcore", "192.0.2.1", &token],
@@ -17,6 +17,11 @@ fn token_in_the_arguments_is_refused_wherever_it_is_and_never_printed() {
         &[&token],
         &[JWT],
         &["check", &format!("--tokn={token}")],
+        &["check", &format!("--{token}")],
+        &["check", &format!("--token{token}")],
+        &["check", &format!("--{JWT}")],
+        &["check", &format!("-{token}")],
+        &[&format!("--token{token}")],
         &["check", "--https-port", &token],
         &["check", "--cloudcore", "192.0.2.1", "--version", JWT],
     ];
@@ -27,6 +32,7 @@ fn token_in_the_arguments_is_refused_wherever_it_is_and_never_printed() {
             let said = format!("{}{}", ran.stdout, ran.stderr);
             let parts = JWT.split('.').chain([&JWT[..20], "w5EKPmyNFzD51EYE"]);
             assert!(parts.into_iter().all(|part| !said.contains(part)), "{args:?}: {said}");
+            assert!(!said.contains(&HASH[..20]) && !said.contains(&JWT[..8]), "{args:?}: {said}");
         }
     }
 }

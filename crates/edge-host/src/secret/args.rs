@@ -10,13 +10,19 @@ const STDIN: &str = "-";
 const JWT: &str = "eyJ";
 /// A checksum in hex has as many characters; tokens in base64 have more.
 const LONG: usize = 64;
+/// The first part of a JWT alone is longer.
+const SHORTEST_JWT: usize = 24;
 
 /// Whether an argument in a wrong place may be a token that was pasted: a JWT, or a long text of its characters.
 pub(crate) fn may_be_token(argument: &str) -> bool {
     let value = argument.rsplit('=').find(|part| !part.is_empty()).unwrap_or(argument);
+    // Dashes in front make it an option, not something else.
+    let value = value.trim_start_matches('-');
     let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"+/_-.".contains(&byte);
-    let is_long = value.len() >= LONG && !value.starts_with(['/', '.', '-']) && value.bytes().all(is_of_token);
-    value.starts_with(JWT) || value.contains(".eyJ") || is_long
+    let is_long = value.len() >= LONG && !value.starts_with(['/', '.']) && value.bytes().all(is_of_token);
+    // An option may be glued to it.
+    let has_jwt = value.len() >= SHORTEST_JWT && value.contains(JWT);
+    value.starts_with(JWT) || value.contains(".eyJ") || has_jwt || is_long
 }
 
 /// A command line with `***` for the value of each secret-looking name, as `NAME=VALUE`, `--option VALUE`,
@@ -63,11 +69,18 @@ mod tests {
         for token in
             [hash.as_str(), &format!("{hash}.eyJhbGciOiJIUzI1NiJ9.eyJ9.x"), "eyJhbGciOiJIUzI1NiJ9", &"Zm9v".repeat(40)]
         {
+            for glued in ["--", "-", "--token", "--token=", "--x="] {
+                assert!(may_be_token(&format!("{glued}{token}")), "{glued}{token}");
+            }
             assert!(may_be_token(token), "{token}");
         }
-        for other in
-            ["frobnicate", "--tokn", "/very/long/path/that/is/named/by/a/user/who/has/many/directories/on/it", "a b"]
-        {
+        for other in [
+            "frobnicate",
+            "--tokn",
+            "--keyJob",
+            "/very/long/path/that/is/named/by/a/user/who/has/many/directories/on/it",
+            "a b",
+        ] {
             assert!(!may_be_token(other), "{other}");
         }
     }

@@ -36,6 +36,9 @@ fn answer_has_status_headers_and_body() {
     assert_eq!(of(chunked, 100).unwrap().text(), "hello, the rest");
     assert_eq!(of(b"HTTP/1.0 200 OK\r\n\r\nto the end", 100).unwrap().text(), "to the end");
     assert_eq!(of(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 100).unwrap().body, b"");
+    let long = of(format!("HTTP/1.0 200 OK\r\n\r\na\n b\x01 {}", "x".repeat(300)).as_bytes(), 1000).unwrap();
+    assert_eq!((long.line().len(), long.text().len()), (304, 200));
+    assert!(long.line().starts_with("a b x"));
     let twice = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
     assert_eq!(of(twice, 100).unwrap().status, 204);
     let page = of(b"HTTP/1.1 200 OK\r\n\r\n\n <!DOCTYPE html><p>log in", 100).unwrap();

@@ -126,25 +126,57 @@ pub fn server(cloud: &Cloud, failure: &Failure) -> Finding {
     Finding::error(at, format!("cloudcore cannot be trusted: {why}")).hint(hint)
 }
 
+/// What cloudcore says of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registered {
+    /// The API server has it.
+    Yes,
+    /// The API server does not have it.
+    No,
+    /// Versions before 1.20 do not know, and answer as for any other path.
+    Unknown,
+    /// Another status: it failed.
+    Failed(u16),
+}
+
+impl Registered {
+    /// Reads the answer to GET /node/NAME.
+    pub fn of(answer: &Answer) -> Registered {
+        match answer.status {
+            200 => Registered::Yes,
+            404 if answer.text() == NODE_ABSENT => Registered::No,
+            404 => Registered::Unknown,
+            status => Registered::Failed(status),
+        }
+    }
+}
+
+/// What cloudcore says of the name of the node, or why it says nothing.
+pub fn asked(cloud: &Cloud, asked: Result<Exchange, Failure>, name: &str, is_joined: bool) -> Option<Finding> {
+    match asked {
+        Ok(exchange) => node(cloud, &exchange, name, is_joined),
+        Err(failure) => Some(server(cloud, &failure)),
+    }
+}
+
 /// What cloudcore says of the name of the node. Versions before 1.20 do not know.
 pub fn node(cloud: &Cloud, exchange: &Exchange, name: &str, is_joined: bool) -> Option<Finding> {
     let at = cloud.https.to_string();
-    let answer = &exchange.answer;
-    match answer.status {
-        200 if is_joined => None,
-        200 => Some(
+    match Registered::of(&exchange.answer) {
+        Registered::Yes if is_joined => None,
+        Registered::Yes => Some(
             Finding::warning(&at, format!("a node {name} is registered already: two hosts with one name take turns"))
                 .hint(format!(
                     "if it is another host, use --node-name NAME; if it is a leftover: kubectl delete node {name}"
                 )),
         ),
-        404 if answer.text() == NODE_ABSENT => None,
-        404 => Some(Finding::new(
+        Registered::No => None,
+        Registered::Unknown => Some(Finding::new(
             edge_host::Severity::Note,
             &at,
             format!("this cloudcore is older than 1.20 and does not say whether a node {name} is registered already"),
         )),
-        status => Some(
+        Registered::Failed(status) => Some(
             Finding::error(&at, format!("cloudcore answers {status} to the question for node {name}"))
                 .hint("see the log of cloudcore"),
         ),

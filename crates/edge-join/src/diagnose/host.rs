@@ -1,13 +1,14 @@
 //! Whether edgecore would start on this host.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use edge_host::{Finding, Severity, Socket, SocketOwner};
+use edge_host::{Finding, Severity, SocketOwner};
+use edge_kubeedge::paths::PROGRAM_DIRS;
 use edge_kubeedge::settings::Settings;
 use edge_kubeedge::{Kind, Minor, VersionSource};
 
 use crate::facts::host::{Config, HostFacts};
+use crate::request::own_node_name;
 
 const HOSTS: &str = "/etc/hosts";
 const KUBELET: &str = "kubelet";
@@ -35,6 +36,21 @@ pub fn name(facts: &HostFacts) -> Option<Finding> {
         "this host's own name, {name}, is only known to DNS, if at all: without a network, edgecore hangs silently when it starts"
     );
     Some(Finding::error(HOSTS, text).hint(format!("echo '127.0.1.1 {name}' >> {HOSTS}")))
+}
+
+/// A host whose name cannot be that of a node: no other name is made up for it.
+pub fn node_name(host: &str) -> Option<Finding> {
+    if own_node_name(host).is_some() {
+        return None;
+    }
+    let text = format!(
+        "this host's name, {host}, cannot be the name of a node: expected letters, digits, \"-\" and \".\" (RFC 1123)"
+    );
+    let proposed: String =
+        host.chars().map(|char| if char.is_ascii_alphanumeric() || char == '.' { char } else { '-' }).collect();
+    let proposed = own_node_name(proposed.trim_matches(['-', '.']));
+    let example = proposed.map(|name| format!(", such as --node-name {name}")).unwrap_or_default();
+    Some(Finding::error("", text).hint(format!("name the node with --node-name NAME{example}")))
 }
 
 /// kubelet and kube-proxy, beside which edgecore ends.
@@ -86,23 +102,37 @@ pub fn needed_ports(config: &Config) -> Vec<(u16, &'static str)> {
     all
 }
 
-/// Needed ports that something else listens on; `owners` is who, by inode.
-pub fn ports(config: &Config, listening: &[Socket], owners: &BTreeMap<u64, SocketOwner>) -> Vec<Finding> {
+/// Needed ports that something else than the unit's own edgecore listens on; `owners` is who, by inode.
+pub fn ports(facts: &HostFacts, owners: &BTreeMap<u64, SocketOwner>) -> Vec<Finding> {
     let mut all = Vec::new();
-    for (port, what) in needed_ports(config) {
-        let mut taken = listening.iter().filter(|socket| socket.listens_on(port));
-        let owner = |socket: &Socket| owners.get(&socket.inode).unwrap_or(&SocketOwner::Unknown);
-        let is_edgecore = |owner: &SocketOwner| matches!(owner, SocketOwner::Process { program, .. } if Kind::EdgeCore.is_program(Path::new(program)));
-        let Some(other) = taken.by_ref().map(owner).find(|owner| !is_edgecore(owner)) else { continue };
+    for (port, what) in needed_ports(&facts.config) {
+        let taken = facts.listening.iter().filter(|socket| socket.listens_on(port));
+        let mut owners = taken.map(|socket| owners.get(&socket.inode).unwrap_or(&SocketOwner::Unknown));
+        let is_own =
+            |owner: &SocketOwner| matches!(owner, SocketOwner::Process { pid, .. } if Some(*pid) == facts.unit_pid);
+        let Some(other) = owners.find(|owner| !is_own(owner)) else { continue };
         all.push(
             Finding::error(format!("port {port}"), format!("{other} listens on it, and it is the port of {what}"))
-                .hint(format!("stop that program: ss -ltnp sport = :{port}")),
+                .hint(format!("see it with ss -ltnp 'sport = :{port}', and stop it")),
         );
     }
     all
 }
 
-/// Another edgecore, and files that are not of a join.
+/// An edgecore that the unit has not started: a second one would be started beside it.
+pub fn second(facts: &HostFacts) -> Vec<Finding> {
+    let unit = Kind::EdgeCore.unit();
+    let own = |pid: u32| facts.unit_pid == Some(pid);
+    let others = facts.processes.iter().filter(|(name, pid)| name == Kind::EdgeCore.program() && !own(*pid));
+    let of = |(name, pid): &(String, u32)| {
+        let text = format!("another {name} is running (process {pid}): {unit} has not started it");
+        Finding::error("", text)
+            .hint(format!("give it a unit: edge-conf unit edgecore --restart; or stop it: kill {pid}"))
+    };
+    others.map(of).collect()
+}
+
+/// What is installed or runs already, and files that are not of a join.
 pub fn leftovers(facts: &HostFacts, given: Option<Minor>, node: Option<&str>) -> Vec<Finding> {
     let mut all = Vec::new();
     let wanted = given.map(Minor::number);
@@ -111,18 +141,20 @@ pub fn leftovers(facts: &HostFacts, given: Option<Minor>, node: Option<&str>) ->
             Finding::error("", format!("edgecore {other} is installed"))
                 .hint("upgrade it with keadm upgrade edge, or remove it first: edge-reset apply --profile kubeedge"),
         ),
-        VersionSource::Conflicting(one, other) => all.push(
-            Finding::error("", format!("edgecore is installed twice, as {one} and {other}"))
-                .hint("remove one: command -v -a edgecore"),
-        ),
+        VersionSource::Conflicting(one, other) => {
+            let places = PROGRAM_DIRS.map(|dir| format!("{dir}/{}", Kind::EdgeCore.program()));
+            all.push(
+                Finding::error("", format!("edgecore is installed twice, as {one} and {other}"))
+                    .hint(format!("see both, and remove one of them: ls -l {}", places.join(" "))),
+            );
+        }
         _ => {}
     }
-    for (name, pid) in facts.processes.iter().filter(|(name, _)| name == Kind::EdgeCore.program()) {
+    for (name, pid) in facts.processes.iter().filter(|(_, pid)| facts.unit_pid == Some(*pid)) {
         // A node that has joined has a certificate for its name.
-        let is_own = own_certificate(facts, node);
-        if !is_own {
-            let text = format!("another {name} is running (process {pid})");
-            all.push(Finding::error("", text).hint("remove it first: edge-reset apply --profile kubeedge"));
+        if !own_certificate(facts, node) {
+            let text = format!("{name} is running already (process {pid}), without a certificate of this node");
+            all.push(Finding::warning("", text).hint("a join gets one, and restarts it"));
         }
     }
     if !facts.foreign.is_empty() {
@@ -164,9 +196,10 @@ pub fn memory(facts: &HostFacts) -> Option<Finding> {
             )
             .hint(hint),
         ),
-        None => {
-            Some(Finding::warning("", "it is unknown whether the memory cgroup is on").hint("see: edge-prep status"))
-        }
+        None => Some(
+            Finding::new(Severity::Note, "", "it is unknown whether the memory cgroup is on")
+                .hint("see: edge-prep status"),
+        ),
     }
 }
 

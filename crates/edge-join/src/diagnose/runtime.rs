@@ -12,7 +12,6 @@ const FIRST_V1_ONLY: Minor = Minor::new(15);
 const V1ALPHA2: &str = "v1alpha2";
 /// The first releases without v1alpha2.
 const WITHOUT_V1ALPHA2: [(&str, u32, u32); 2] = [("containerd", 2, 0), ("cri-o", 1, 26)];
-const SETTINGS: &str = "edge-crio settings";
 
 /// What is wrong with the runtime.
 pub fn runtime(facts: &RuntimeFacts, version: Option<Minor>) -> Vec<Finding> {
@@ -21,9 +20,11 @@ pub fn runtime(facts: &RuntimeFacts, version: Option<Minor>) -> Vec<Finding> {
         Ok(answer) => answer,
         Err(error) => {
             let hint = match facts.other {
-                Some(other) => format!("use the runtime at {other}: {SETTINGS} | edge-conf enable crio -"),
-                None => "install and start a container runtime: edge-crio install, or edge-pkg install containerd"
-                    .to_owned(),
+                Some(other) => {
+                    let line = format!("{}=unix://{other}", facts.setting.keys.endpoint);
+                    format!("use the runtime at {other}: {}", set(facts, &line))
+                }
+                None => format!("install and start a container runtime: {}", install(version)),
             };
             let why = if error.io_kind() == Some(std::io::ErrorKind::NotFound) {
                 "no container runtime runs here: this socket does not exist".to_owned()
@@ -51,11 +52,12 @@ pub fn runtime(facts: &RuntimeFacts, version: Option<Minor>) -> Vec<Finding> {
     }
     let wanted = &facts.setting.cgroup_driver;
     if let Some(driver) = answer.driver.filter(|driver| driver != wanted) {
+        let line = format!("{}={driver}", facts.setting.keys.cgroup_driver);
         let text = format!("its cgroup driver is {driver}, and edgecore's is {wanted}: pods cannot start");
         all.push(
             Finding::error(socket, text)
                 .at(&facts.setting.keys.cgroup_driver)
-                .hint(format!("set that of edgecore: edge-conf set {}={driver}", facts.setting.keys.cgroup_driver)),
+                .hint(format!("set that of edgecore: {}", set(facts, &line))),
         );
     }
     if !answer.runtime_ready.is_met {
@@ -72,6 +74,22 @@ pub fn runtime(facts: &RuntimeFacts, version: Option<Minor>) -> Vec<Finding> {
         );
     }
     all
+}
+
+/// How a setting gets into edgecore.yaml: before the first join there is none that edge-conf could edit.
+fn set(facts: &RuntimeFacts, line: &str) -> String {
+    match facts.has_config {
+        true => format!("edge-conf set {line}"),
+        false => format!("echo {line} > FILE, and join with --settings FILE"),
+    }
+}
+
+/// A runtime that works with this version.
+fn install(version: Option<Minor>) -> &'static str {
+    match version {
+        Some(version) if version <= LAST_V1ALPHA2_ONLY => "edge-crio install --version 1.25",
+        _ => "edge-crio install --version 1.34, or edge-pkg install containerd",
+    }
 }
 
 fn lacks_v1alpha2(name: &str, version: &str) -> bool {
@@ -92,7 +110,8 @@ mod tests {
     fn facts(config: &str, version: u16, answer: Answer) -> Vec<String> {
         let version = Some(Minor::new(version));
         let setting = setting(&edge_yaml::read(config).unwrap(), version).unwrap();
-        let facts = RuntimeFacts { setting, socket: "/s".to_owned(), answer: Ok(answer), other: None };
+        let facts =
+            RuntimeFacts { setting, socket: "/s".to_owned(), answer: Ok(answer), has_config: true, other: None };
         runtime(&facts, version).into_iter().map(|finding| finding.text).collect()
     }
 
@@ -126,5 +145,22 @@ mod tests {
             ..of("cri-o", "1.34.2", "v1")
         };
         assert!(facts("", 23, down)[0].contains("has no network for pods: no CNI"));
+    }
+
+    #[test]
+    fn hints_are_commands_that_work_before_the_first_join_too() {
+        let hint = |has_config, other, version: u16| {
+            let version = Some(Minor::new(version));
+            let setting = setting(&edge_yaml::Value::Null, version).unwrap();
+            let answer = Err(edge_host::Error::failed("x"));
+            let facts = RuntimeFacts { setting, socket: "/s".to_owned(), answer, has_config, other };
+            runtime(&facts, version).remove(0).hint.unwrap()
+        };
+        let line = "modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint=unix:///run/crio/crio.sock";
+        let other = Some("/run/crio/crio.sock");
+        assert!(hint(true, other, 23).ends_with(&format!("edge-conf set {line}")));
+        assert!(hint(false, other, 23).ends_with(&format!("echo {line} > FILE, and join with --settings FILE")));
+        assert!(hint(false, None, 23).contains("edge-crio install --version 1.34, or edge-pkg install containerd"));
+        assert!(hint(false, None, 12).ends_with("edge-crio install --version 1.25"));
     }
 }

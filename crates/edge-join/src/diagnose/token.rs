@@ -10,7 +10,9 @@ use super::span;
 const TOKEN: &str = "token";
 /// A larger difference of clocks is reported: certificates are valid from the second in which they are issued.
 const MAX_SKEW: i64 = 60;
-const NEW_TOKEN: &str = "get a new token on a host with kubectl: kubectl get secret -n kubeedge tokensecret -o json";
+/// Where a new token is from.
+pub(crate) const NEW_TOKEN: &str =
+    "get a new token on a host with kubectl: kubectl get secret -n kubeedge tokensecret -o json";
 const SET_CLOCK: &str = "set the clock: timedatectl set-ntp true";
 
 /// What is wrong with the form of the token.
@@ -28,10 +30,7 @@ pub fn time(token: Option<&Token>, now: i64, ahead: Option<i64>) -> Vec<Finding>
     let skew = ahead.unwrap_or(0);
     match (here, there) {
         // cloudcore's clock decides.
-        (_, Some(Some(expires))) => all.push(
-            Finding::error(TOKEN, format!("it expired on {} by cloudcore's clock", times::rfc3339(expires)))
-                .hint(NEW_TOKEN),
-        ),
+        (_, Some(Some(expires))) => all.push(expired_there(expires)),
         (Some(expires), None) => all.push(
             Finding::error(
                 TOKEN,
@@ -62,6 +61,15 @@ pub fn time(token: Option<&Token>, now: i64, ahead: Option<i64>) -> Vec<Finding>
         all.push(Finding::error("clock", text).hint(hint));
     }
     all
+}
+
+/// Whether it has expired at this time, which cloudcore itself has given.
+pub fn expired(token: &Token, there: i64) -> Option<Finding> {
+    token.expires.filter(|expires| there >= *expires).map(expired_there)
+}
+
+fn expired_there(expires: i64) -> Finding {
+    Finding::error(TOKEN, format!("it expired on {} by cloudcore's clock", times::rfc3339(expires))).hint(NEW_TOKEN)
 }
 
 /// Whether the token is for the CA that cloudcore serves.

@@ -6,6 +6,7 @@ use edge_host::{Error, Result, Root, Socket, processes, sockets};
 use edge_kubeedge::paths::{CA_DIR, CERT_DIR, CONFIG_DIR, EDGECORE_YAML, ETC};
 use edge_kubeedge::{Kind, Minor, VersionSource, unit, version};
 use edge_pki::cert::Certificate;
+use edge_systemd::startup;
 use edge_yaml::Value;
 
 const HOSTS: &str = "/etc/hosts";
@@ -13,6 +14,8 @@ const NSSWITCH: &str = "/etc/nsswitch.conf";
 /// Present where systemd-resolved runs, which knows the name of its host.
 const RESOLVED: &str = "/run/systemd/resolve/io.systemd.Resolve";
 const CONTROLLERS: &str = "/sys/fs/cgroup/cgroup.controllers";
+/// On a hybrid host.
+const UNIFIED_CONTROLLERS: &str = "/sys/fs/cgroup/unified/cgroup.controllers";
 const CGROUPS: &str = "/proc/cgroups";
 /// edgecore ends where a process has one of these names.
 const IN_THE_WAY: [&str; 2] = ["kubelet", "kube-proxy"];
@@ -26,6 +29,8 @@ pub struct HostFacts {
     pub is_resolved: bool,
     /// kubelet, kube-proxy and edgecore that run, with their process IDs.
     pub processes: Vec<(String, u32)>,
+    /// The main process of edgecore's unit; none if it does not run.
+    pub unit_pid: Option<u32>,
     /// The sockets that listen.
     pub listening: Vec<Socket>,
     /// Whether the memory cgroup is on; none if that is unknown.
@@ -47,6 +52,8 @@ pub struct Config {
     pub path: PathBuf,
     /// What it contains; null if there is none.
     pub document: Value,
+    /// Whether there is such a file.
+    pub exists: bool,
     /// Which version of KubeEdge reads it.
     pub version: Option<Minor>,
     /// The version of the installed program.
@@ -59,9 +66,13 @@ pub struct Config {
 /// Something that exists cannot be read.
 pub fn read(root: &Root, given: Option<Minor>) -> Result<HostFacts> {
     let name = host_name()?;
+    let processes = running(root)?;
+    let has_edgecore = processes.iter().any(|(name, _)| name == Kind::EdgeCore.program());
+    let is_asked = has_edgecore && edge_systemd::is_running(root)?;
     Ok(HostFacts {
         is_resolved: resolves(root, &name)?,
-        processes: running(root)?,
+        unit_pid: is_asked.then(|| startup::state(Kind::EdgeCore.unit())).transpose()?.and_then(|state| state.main_pid),
+        processes,
         listening: sockets(root)?.into_iter().filter(|one| one.listens_on(one.local.port())).collect(),
         has_memory_cgroup: memory_cgroup(root)?,
         config: config(root, given)?,
@@ -109,37 +120,55 @@ fn has_module(nsswitch: &str, module: &str) -> bool {
 fn running(root: &Root) -> Result<Vec<(String, u32)>> {
     let edgecore = Kind::EdgeCore.program();
     let all = processes(root)?;
-    let named = all.iter().filter_map(|process| Some((process.name()?, process.pid())));
-    Ok(named.filter(|(name, _)| IN_THE_WAY.contains(&name.as_str()) || name == edgecore).collect())
+    let mut found = Vec::new();
+    for process in &all {
+        let Some(name) = process.name() else { continue };
+        // That of a node in a container is not of this host.
+        let is_own = || process.shares_pids() != Some(false);
+        if IN_THE_WAY.contains(&name.as_str()) || (name == edgecore && is_own()) {
+            found.push((name, process.pid()));
+        }
+    }
+    Ok(found)
 }
 
 fn memory_cgroup(root: &Root) -> Result<Option<bool>> {
     if let Some(controllers) = text(root, CONTROLLERS)? {
-        return Ok(Some(controllers.split_whitespace().any(|name| name == "memory")));
+        return Ok(Some(has_memory(&controllers)));
     }
-    Ok(text(root, CGROUPS)?.and_then(|table| memory_in_table(&table)))
+    let unified = text(root, UNIFIED_CONTROLLERS)?.unwrap_or_default();
+    Ok(memory_v1(&unified, &text(root, CGROUPS)?.unwrap_or_default()))
 }
 
-/// `memory 0 100 1`: the last number is whether it is on.
-fn memory_in_table(table: &str) -> Option<bool> {
-    table.lines().next().filter(|head| head.starts_with('#'))?;
-    let row = table.lines().find(|line| line.split_whitespace().next() == Some("memory"));
-    Some(row.and_then(|row| row.split_whitespace().nth(3)) == Some("1"))
+fn has_memory(controllers: &str) -> bool {
+    controllers.split_whitespace().any(|name| name == "memory")
+}
+
+/// Where each controller has a hierarchy of its own, and those in the other hierarchy of a hybrid host are in `unified`. In
+/// the table, `memory 0 100 1`, the last number is whether it is on; a kernel without the v1 controller has no such row,
+/// although the v2 controller works.
+fn memory_v1(unified: &str, table: &str) -> Option<bool> {
+    let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row.first() == Some(&"memory"));
+    let is_on = row.and_then(|row| row.get(3).map(|on| *on == "1"));
+    if has_memory(unified) { Some(true) } else { is_on }
 }
 
 fn config(root: &Root, given: Option<Minor>) -> Result<Config> {
     let path = unit::config_in_use(root, Kind::EdgeCore)?.path;
     let shown = root.display(&path);
-    let document = match root.read(&path)? {
+    let bytes = root.read(&path)?;
+    let exists = bytes.is_some();
+    let document = match bytes {
         Some(bytes) => edge_yaml::read(&String::from_utf8_lossy(&bytes)).map_err(|why| {
             Error::cannot("read", &shown, why.to_string())
-                .hint(format!("check it: edge-conf check {}", shown.display()))
+                .hint(format!("check it: edge-conf check --file {}", shown.display()))
         })?,
         None => Value::Null,
     };
     let installed = version(root, None, Kind::EdgeCore, &Value::Null, Some(Path::new(EDGECORE_YAML)))?;
     let read_by = version(root, given, Kind::EdgeCore, &document, Some(&path))?;
-    Ok(Config { path, document, version: read_by.version(), installed })
+    Ok(Config { path, document, exists, version: read_by.version(), installed })
 }
 
 /// Entries of KubeEdge's directories that a join does not make and edgecore does not write.
@@ -183,11 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn memory_cgroup_is_read_from_the_table_of_the_kernel() {
+    fn memory_cgroup_is_off_only_where_the_kernel_says_so() {
         let head = "#subsys_name\thierarchy\tnum_cgroups\tenabled\n";
-        assert_eq!(memory_in_table(&format!("{head}cpu\t0\t1\t1\nmemory\t0\t1\t1\n")), Some(true));
-        assert_eq!(memory_in_table(&format!("{head}memory\t0\t1\t0\n")), Some(false));
-        assert_eq!(memory_in_table(head), Some(false));
-        assert_eq!(memory_in_table(""), None);
+        let (on, off) = (format!("{head}cpu\t0\t1\t1\nmemory\t0\t1\t1\n"), format!("{head}memory\t0\t1\t0\n"));
+        assert_eq!((memory_v1("", &on), memory_v1("cpu", &on)), (Some(true), Some(true)));
+        assert_eq!(memory_v1("", &off), Some(false));
+        // A hybrid host whose v2 hierarchy has it, on a kernel with or without the v1 controller.
+        assert_eq!((memory_v1("cpu memory pids", head), memory_v1("memory", &off)), (Some(true), Some(true)));
+        assert_eq!((memory_v1("", head), memory_v1("cpu", ""), memory_v1("", "memory")), (None, None, None));
+        assert!(has_memory("cpuset cpu io memory") && !has_memory("cpu hugememory"));
     }
 }

@@ -118,8 +118,8 @@ pub fn pair(files: &PairFiles, name: &str, version: Minor, now: i64) -> Pair {
         Ok(key) => key,
         Err(cause) => return why(&files.key, &cause.to_string()),
     };
-    if let Err(cause) = judge(&certificate, &key, &ca, now) {
-        return why(&files.certificate, &format!("it {cause}"));
+    if let Err(cause) = judge(&certificate, &key, &ca, None, now) {
+        return why(&files.certificate, &cause);
     }
     if version >= CHECKS_NAME {
         let shown = subject::shown(&certificate.subject);

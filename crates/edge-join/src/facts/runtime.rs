@@ -26,6 +26,8 @@ pub struct RuntimeFacts {
     pub socket: String,
     /// What it answers.
     pub answer: Result<Answer, Error>,
+    /// Whether edgecore.yaml exists, so that it can be edited.
+    pub has_config: bool,
     /// Another socket that exists, where this one does not.
     pub other: Option<&'static str>,
 }
@@ -43,5 +45,5 @@ pub fn read(config: &Config) -> Option<RuntimeFacts> {
     let other =
         KNOWN.into_iter().find(|path| !is_same_socket(path, &socket) && exists(path)).filter(|_| !exists(&socket));
     let answer = edge_cri::ask(Path::new(&socket), WITHIN);
-    Some(RuntimeFacts { setting, socket, answer, other })
+    Some(RuntimeFacts { setting, socket, answer, has_config: config.exists, other })
 }

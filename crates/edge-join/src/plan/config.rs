@@ -8,9 +8,9 @@ use edge_kubeedge::edit::{details, inverse, not_edited};
 use edge_kubeedge::runtime::V1ALPHA2;
 use edge_kubeedge::schema::Table;
 use edge_kubeedge::{Kind, Minor};
-use edge_yaml::{Document, Path, Step, Value};
+use edge_yaml::{Document, Edited, Path, Step, Value};
 
-use super::Joined;
+use super::{Joined, Target};
 
 /// Other users do not need it; it has no token.
 const MODE: u32 = 0o640;
@@ -25,6 +25,18 @@ const TUNNEL: &str = "modules.edgeStream.server";
 const NAME: &str = "modules.edged.hostnameOverride";
 const LABELS: &str = "modules.edged.nodeLabels";
 const TAINTS: &str = "modules.edged.tailoredKubeletConfig.registerWithTaints";
+/// Never written: the token is used once, in memory.
+const TOKEN: &str = "modules.edgeHub.token";
+
+/// The paths that the join itself decides, by the names of this version and by the usual ones.
+pub(crate) fn owned(version: Minor, has_labels: bool, has_taints: bool) -> Result<Vec<Path>> {
+    let mut names = vec![VERSION, HUB, HTTPS, TUNNEL, NAME, TOKEN];
+    names.extend(has_labels.then_some(LABELS));
+    names.extend(has_taints.then_some(TAINTS));
+    let table = Table::of(Kind::EdgeCore);
+    let homes = names.iter().filter_map(|name| table.home(name, version));
+    names.iter().map(|name| (*name).to_owned()).chain(homes).map(|name| parse_path(&name)).collect()
+}
 
 /// What a new file begins with.
 fn beginning(version: Minor) -> String {
@@ -32,31 +44,24 @@ fn beginning(version: Minor) -> String {
     format!("apiVersion: edgecore.config.kubeedge.io/{api}\nkind: EdgeCore\n")
 }
 
-/// Plans the edits; whether the file changes.
+/// edgecore.yaml as edgecore will read it after the join, before anything else is done.
 ///
 /// Errors: exit 4 where the file cannot be edited safely, where this version does not have a setting, or where a value is
 /// not valid; exit 1 where it is not YAML.
+pub(crate) fn after(joined: &Joined<'_>, target: &Target) -> Result<Value> {
+    let name = target.path.display().to_string();
+    let text = text_of(joined.release.minor, &name, &target.found)?;
+    let (_, edited) = edit(joined, &name, &text)?;
+    Document::parse(&edited.text)
+        .map(|document| document.as_go())
+        .map_err(|why| Error::cannot("read", &target.path, format!("it cannot be edited: {why}")))
+}
+
+/// Plans the edits; whether the file changes. Errors: as [`after`].
 pub(super) fn plan(joined: &Joined<'_>, path: &std::path::Path, was: FileSnapshot, plan: &mut Plan) -> Result<bool> {
     let name = path.display().to_string();
-    let text = match &was.state {
-        State::Absent => beginning(joined.release.minor),
-        State::File { .. } => String::from_utf8(was.bytes.clone())
-            .map_err(|_| Error::refused(format!("cannot edit {name}: it is not UTF-8 text")))?,
-        other => {
-            return Err(Error::refused(format!("cannot edit {name}: it is {}, not a file", other.describe())));
-        }
-    };
-    let cannot = |error: &edge_yaml::Error| {
-        not_edited(error).with_action("edit", &name).hint("fix the file, or move it away and run this again")
-    };
-    let document = Document::parse(&text).map_err(|error| cannot(&error))?;
-    let rules = Rules { kind: Kind::EdgeCore, version: Some(joined.release.minor), force: false };
-    let requests = requests(joined)?;
-    let edits = resolve(document.value(), rules, &requests).map_err(|error| {
-        Error::refused(format!("{}: {error}", "cannot join with these settings"))
-            .hint(format!("print them for this version, such as with --kubeedge-version {}", joined.release.minor))
-    })?;
-    let edited = document.apply(&edits).map_err(|error| cannot(&error))?;
+    let text = text_of(joined.release.minor, &name, &was)?;
+    let (document, edited) = edit(joined, &name, &text)?;
     let is_new = was.state == State::Absent;
     if edited.changes.is_empty() && !is_new {
         return Ok(false);
@@ -68,6 +73,32 @@ pub(super) fn plan(joined: &Joined<'_>, path: &std::path::Path, was: FileSnapsho
     let node = Node::File { content: Bytes::Known(edited.text.into_bytes()), mode: MODE };
     plan.write(path, was, node, inverse, why).details = lines;
     Ok(true)
+}
+
+/// The file as it is, or the beginning of a new one.
+fn text_of(version: Minor, name: &str, was: &FileSnapshot) -> Result<String> {
+    match &was.state {
+        State::Absent => Ok(beginning(version)),
+        State::File { .. } => String::from_utf8(was.bytes.clone())
+            .map_err(|_| Error::refused(format!("cannot edit {name}: it is not UTF-8 text"))),
+        other => Err(Error::refused(format!("cannot edit {name}: it is {}, not a file", other.describe()))),
+    }
+}
+
+/// The file before and after.
+fn edit<'t>(joined: &Joined<'_>, name: &str, text: &'t str) -> Result<(Document<'t>, Edited)> {
+    let cannot = |error: &edge_yaml::Error| {
+        not_edited(error).with_action("edit", name).hint("fix the file, or move it away and run this again")
+    };
+    let document = Document::parse(text).map_err(|error| cannot(&error))?;
+    let rules = Rules { kind: Kind::EdgeCore, version: Some(joined.release.minor), force: false };
+    let requests = requests(joined)?;
+    let edits = resolve(document.value(), rules, &requests).map_err(|error| {
+        Error::refused(format!("{}: {error}", "cannot join with these settings"))
+            .hint(format!("print them for this version, such as with --kubeedge-version {}", joined.release.minor))
+    })?;
+    let edited = document.apply(&edits).map_err(|error| cannot(&error))?;
+    Ok((document, edited))
 }
 
 /// The settings, in the order in which they are written into a new file.

@@ -222,3 +222,39 @@ fn settings_of_other_versions_and_damaged_files_are_refused() {
     set.settings.push(parse_setting("modules.edged.tailoredKubeletConfig.cgroupDriver=systemd").unwrap());
     assert!(config_of(&set, None).unwrap().unwrap().contains("cgroupDriver: systemd"));
 }
+
+#[test]
+fn configuration_after_the_join_names_its_cloudcore_and_has_its_settings() {
+    let mut given = given("1.23.1");
+    let after = |given: &Given, found| {
+        let target = target("/etc/kubeedge/config/edgecore.yaml", found);
+        super::config::after(&given.joined(), &target).unwrap()
+    };
+    let text = config_of(&given, None).unwrap().unwrap();
+    assert_eq!(after(&given, absent()), after(&given, file(text.as_bytes())));
+    let other = text.replace("192.0.2.1", "192.0.2.2");
+    assert_eq!(after(&given, file(other.as_bytes())), after(&given, absent()));
+    given.settings.push(parse_setting("modules.edged.enable=false").unwrap());
+    let document = serde_json::to_string(&after(&given, file(text.as_bytes()))).unwrap();
+    assert!(document.contains(r#""enable":false"#), "{document}");
+}
+
+#[test]
+fn private_key_that_others_can_use_is_closed() {
+    let given = given("1.23.1");
+    let lines_of = |found: (u32, u32), new: New| {
+        let mut facts = bare();
+        let state = State::File { sha256: edge_fetch::sha256(b"K"), mode: found.0, uid: found.1, gid: 7, xattrs: None };
+        facts.pair.key.found = FileSnapshot { state, bytes: b"K".to_vec() };
+        let (made, _) = plan(&given.joined(), facts, new, Ending::NoStart).unwrap();
+        let all = lines(&made).into_iter();
+        all.filter(|line| line.starts_with("chmod ") || line.starts_with("run chown")).collect::<Vec<_>>()
+    };
+    let key = "/etc/kubeedge/certs/server.key";
+    let (chmod, chown) = (format!("chmod {key}"), format!("run chown -- 0:0 {key}"));
+    assert_eq!(lines_of((0o600, 0), New::default()), Vec::<String>::new());
+    assert_eq!(lines_of((0o644, 0), New::default()), std::slice::from_ref(&chmod));
+    assert_eq!(lines_of((0o640, 5), New::default()), [chmod, chown.clone()]);
+    assert_eq!(lines_of((0o644, 0), new()), Vec::<String>::new(), "a new one has 0600");
+    assert_eq!(lines_of((0o600, 5), new()), [chown], "a new one keeps the owner");
+}

@@ -151,6 +151,11 @@ fn private_stage(host: &Host) -> Result<()> {
 }
 
 /// Removes downloads and the unpacked program.
-pub fn clean(host: &Host) -> Result<()> {
+fn clean(host: &Host) -> Result<()> {
     host.root.remove_tree(Path::new(STAGE))
+}
+
+/// Removes downloads and the unpacked program after a call that ended so: only an interrupted one is continued.
+pub fn clean_after(host: &Host, exit: edge_host::Exit) -> Result<()> {
+    if host.mode == Mode::Apply && exit != edge_host::Exit::Interrupted { clean(host) } else { Ok(()) }
 }

@@ -3,22 +3,15 @@
 use edge_host::{Error, Result};
 use edge_kubeedge::edit::request::{Request as Setting, parse_setting, piped_lines};
 use edge_kubeedge::value::is_node_name;
+use edge_yaml::{Path, Step};
 
 use crate::cli::ApplyArgs;
 use crate::plan::Taint;
+use crate::plan::config::owned;
 
 /// The longest name in a key, and the longest value.
 const MAX_NAME: usize = 63;
 const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
-/// The settings that the join itself writes.
-const OWN: [&str; 6] = [
-    "edgecoreVersion",
-    "modules.edgeHub.websocket.server",
-    "modules.edgeHub.httpServer",
-    "modules.edgeStream.server",
-    "modules.edged.hostnameOverride",
-    "modules.edgeHub.token",
-];
 
 /// What the node gets beside its connection.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,8 +38,9 @@ impl Node {
 
 /// The lines that `edge-crio settings` prints.
 ///
-/// Errors: exit 1 where they are empty or incomplete, exit 2 where a line is not a setting or is one of the join itself.
-pub fn settings(text: &str) -> Result<Vec<Setting>> {
+/// Errors: exit 1 where they are empty or incomplete, exit 2 where a line is not a setting or would set, as a whole or in
+/// part, what the join itself sets.
+pub fn settings(text: &str, args: &ApplyArgs) -> Result<Vec<Setting>> {
     let lines = piped_lines(text).map_err(|error| {
         let cause = error.message().rsplit(": ").next().unwrap_or_default().to_owned();
         let failed = Error::failed(format!("cannot use the settings: {cause}"));
@@ -56,14 +50,22 @@ pub fn settings(text: &str) -> Result<Vec<Setting>> {
         }
     })?;
     let all = lines.into_iter().map(parse_setting).collect::<Result<Vec<_>>>()?;
-    for setting in &all {
-        let path = setting.path().to_string();
-        if OWN.iter().any(|own| own.eq_ignore_ascii_case(&path)) {
-            return Err(Error::usage(format!("cannot set {path} with --settings: the join itself sets it"))
+    let owned = owned(args.version.minor, !args.labels.is_empty(), !args.taints.is_empty())?;
+    for path in all.iter().map(Setting::path) {
+        if let Some(own) = owned.iter().find(|own| overlap(own, path)) {
+            return Err(Error::usage(format!("cannot set {path} with --settings: the join itself sets {own}"))
                 .hint("remove that line, and use the option of edge-join"));
         }
     }
     Ok(all)
+}
+
+/// Whether one of two paths is the other or below it. edgecore reads its keys in any letter case.
+fn overlap(one: &Path, other: &Path) -> bool {
+    one.steps().iter().zip(other.steps()).all(|pair| match pair {
+        (Step::Key(one), Step::Key(other)) => one.eq_ignore_ascii_case(other),
+        (one, other) => one == other,
+    })
 }
 
 fn label(text: &str) -> Result<(String, String)> {
@@ -116,6 +118,7 @@ fn check_value(value: &str) -> std::result::Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
     use edge_host::Exit;
 
     use super::*;
@@ -138,13 +141,58 @@ mod tests {
 
     #[test]
     fn settings_are_lines_that_do_not_contradict_the_join() {
+        let usual = args(&[]);
         let text = "# CRI-O\nmodules.edged.tailoredKubeletConfig.cgroupDriver=systemd\n";
-        assert_eq!(settings(text).unwrap().len(), 1);
-        assert_eq!(settings("").unwrap_err().message(), "cannot use the settings: it is empty");
-        assert_eq!(settings("a=b").unwrap_err().exit(), Exit::Failed);
-        for own in ["modules.edgeHub.token=x\n", "modules.edged.HostnameOverride=x\n"] {
-            let error = settings(own).unwrap_err();
-            assert!(error.exit() == Exit::Usage && error.message().contains("the join itself sets it"), "{error}");
+        assert_eq!(settings(text, &usual).unwrap().len(), 1);
+        assert_eq!(settings("", &usual).unwrap_err().message(), "cannot use the settings: it is empty");
+        assert_eq!(settings("a=b", &usual).unwrap_err().exit(), Exit::Failed);
+    }
+
+    #[test]
+    fn settings_neither_replace_nor_enter_what_the_join_sets() {
+        let usual = args(&[]);
+        for own in [
+            "modules.edgeHub.token=x",
+            "modules.edged.HostnameOverride=x",
+            "modules.edgeHub={token: x}",
+            "MODULES.EDGEHUB={}",
+            "modules={}",
+            "Modules.edgeHub.Websocket={server: 'a:1'}",
+            "modules.\"edgeHub\".token=x",
+            "modules.edgeStream.server.a=x",
+            "modules.edgeHub.httpServer[0]=x",
+            "EdgeCoreVersion=v1.1.1",
+        ] {
+            let error = settings(&format!("{own}\n"), &usual).unwrap_err();
+            assert!(error.exit() == Exit::Usage && error.message().contains("the join itself sets "), "{own}: {error}");
         }
+        for other in ["modules.edgeHub.heartbeat=5", "modules.edgeHubs={}", "modules.edged.nodeLabels={a: b}"] {
+            assert_eq!(settings(&format!("{other}\n"), &usual).unwrap().len(), 1, "{other}");
+        }
+    }
+
+    #[test]
+    fn settings_do_not_replace_labels_and_taints_that_are_given() {
+        let labels = args(&["--label", "a=b"]);
+        let taints = args(&["--taint", "a:NoSchedule"]);
+        for (given, line) in [
+            (&labels, "modules.edged.nodeLabels={c: d}"),
+            (&labels, "modules.edged.NodeLabels.c=d"),
+            (&taints, "modules.edged.tailoredKubeletConfig={}"),
+            (&taints, "modules.edged.tailoredKubeletConfig.registerWithTaints[0]={}"),
+        ] {
+            assert_eq!(settings(&format!("{line}\n"), given).unwrap_err().exit(), Exit::Usage, "{line}");
+        }
+        // Up to 1.8 they have other names.
+        let old = ApplyArgs { version: "1.8.2".parse().unwrap(), ..labels };
+        assert_eq!(settings("modules.edged.labels={c: d}\n", &old).unwrap_err().exit(), Exit::Usage);
+        assert_eq!(settings("modules.edged.nodeLabels={c: d}\n", &taints).unwrap().len(), 1);
+    }
+
+    fn args(more: &[&str]) -> ApplyArgs {
+        let call = ["edge-join", "apply", "--cloudcore", "192.0.2.1", "--version", "1.23.1"];
+        let cli = crate::cli::Cli::try_parse_from(call.iter().chain(more)).unwrap();
+        let crate::cli::Verb::Apply(args) = cli.verb else { panic!("{cli:?}") };
+        *args
     }
 }

@@ -1,38 +1,34 @@
 //! `apply`: checks, then the certificate, then everything else, and then it waits for edgecore.
 
+mod issue;
+
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use edge_host::{Arch, Error, Exit, Finding, Host, Mode, Outcome, Plan, Result, Severity, apply, socket_owners};
+use edge_host::{Arch, Error, Exit, Finding, Host, Mode, Outcome, Plan, Result, Severity, apply};
 use edge_kubeedge::Kind;
 use edge_kubeedge::edit::request::Request as Setting;
 use edge_kubeedge::token::{Token, TokenError};
-use edge_pki::cert::Certificate;
-use edge_pki::encoding::{CERTIFICATE, encode};
-use edge_pki::key::PrivateKey;
-use edge_pki::{subject, times};
+use edge_pki::times;
 
+use super::check::of_host;
 use super::image;
-use crate::certificate::{self, NotIssued, subject_of};
+use crate::certificate::NotIssued;
 use crate::cli::ApplyArgs;
 use crate::facts::host::{HostFacts, read as read_host};
-use crate::facts::install::{self, Install, Pair};
+use crate::facts::install::{self, Install};
 use crate::joined::{self, Waiting};
-use crate::plan::{Ending, Issued, Joined, New, NewProgram, plan};
-use crate::program::{self, INSTALLED, Options, Place, Release, obtain, select};
+use crate::plan::{Ending, Joined, New, NewProgram, plan};
+use crate::program::{self, INSTALLED, Options, Place, Release, Source, obtain, select};
 use crate::request::node::{self, Node};
-use crate::request::{Cloud, Request, TokenSource, node_name};
+use crate::request::{APPLY, Cloud, Request, TokenSource, own_node_name};
 use crate::{diagnose, facts};
+use issue::Own;
 
 const STDIN: &str = "-";
 /// More than any list of settings.
 const MAX_SETTINGS: u64 = 1 << 20;
-/// What a finding about the token is about.
-const TOKEN: &str = "token";
-
-/// Makes the bytes of a key, once.
-type MakeKey = Box<dyn FnOnce() -> Result<Vec<u8>>>;
 
 /// A token, or what is wrong with it.
 type ReadToken = std::result::Result<Token, TokenError>;
@@ -47,10 +43,14 @@ pub(super) struct Call<'a> {
 }
 
 pub(crate) fn run(host: &mut Host, args: &ApplyArgs) -> Result<Outcome> {
-    let request = Request::new(&args.connection)?;
+    let request = Request::new(&args.connection, APPLY)?;
     let node = Node::new(args)?;
     let cloud = request.must_have_cloud()?.clone();
     let is_live = host.root.is_live();
+    if !is_live && args.first_boot {
+        let error = Error::usage("cannot use --first-boot with --root: it is for the host that boots from the image");
+        return Err(error.hint("leave it out: apply --root makes the unit that joins at the first boot"));
+    }
     if !is_live && request.token.is_some() {
         return Err(image::token_refused(host));
     }
@@ -84,7 +84,7 @@ fn settings(host: &mut Host, args: &ApplyArgs) -> Result<Vec<Setting>> {
     }
     host.requests_also(&bytes);
     let text = String::from_utf8(bytes).map_err(|_| Error::cannot("use", &name, "it is not UTF-8 text"))?;
-    node::settings(&text)
+    node::settings(&text, args)
 }
 
 /// Joins this host. An error tells whether the token was refused, so that it is not tried again.
@@ -93,21 +93,41 @@ pub(super) fn join(
     call: &Call<'_>,
     token: Option<ReadToken>,
 ) -> std::result::Result<Outcome, NotIssued> {
+    host.prepare_change()?;
+    let ended = join_prepared(host, call, token);
+    let exit = match &ended {
+        Ok(outcome) => outcome.exit,
+        Err(NotIssued::Refused(error) | NotIssued::Failed(error)) => error.exit(),
+    };
+    program::clean_after(host, exit)?;
+    ended
+}
+
+fn join_prepared(
+    host: &mut Host,
+    call: &Call<'_>,
+    token: Option<ReadToken>,
+) -> std::result::Result<Outcome, NotIssued> {
     let Call { args, cloud, .. } = call;
     let release = &args.version;
-    host.prepare_change()?;
     let now = edge_host::now();
     times::check_clock(now)?;
-    let here = read_host(&host.root, Some(release.minor))?;
-    let name = call.request.node_name.clone().map_or_else(|| node_name(&here.name), Ok)?;
+    let mut here = read_host(&host.root, Some(release.minor))?;
+    let name = match (&call.request.node_name, own_node_name(&here.name)) {
+        (Some(given), _) => given.clone(),
+        (None, Some(own)) => own,
+        (None, None) => {
+            let finding = diagnose::host::node_name(&here.name);
+            let error = diagnose::first_error(finding.as_slice());
+            return Err(error
+                .unwrap_or_else(|| Error::failed("cannot join without a name"))
+                .with_exit(Exit::Refused)
+                .into());
+        }
+    };
     let install = install::read(host, release.minor)?;
-    refuse_kubelet(&here)?;
+    refuse_processes(&here)?;
     refuse(host, &install, release)?;
-    stop_at(host, &of_host(host, &here)?)?;
-    let pair = install::pair(&install.facts.pair, &name, release.minor, now);
-    let known = token.as_ref().and_then(|token| token.as_ref().ok()).cloned();
-    let (ca, issued) = certificate(host, call, (token, &pair, install::lone_key(&install.facts.pair)), &name, now)?;
-    let program = new_program(host, call, &install)?;
     let https = cloud.https.to_string();
     let (hub, tunnel) = (cloud.hub.to_string(), cloud.tunnel.to_string());
     let joined = Joined {
@@ -120,6 +140,17 @@ pub(super) fn join(
         taints: &call.node.taints,
         settings: &call.settings,
     };
+    // What cannot be configured is refused before cloudcore is asked, and the host is judged as edgecore will find it.
+    here.config.document = crate::plan::config::after(&joined, &install.facts.config)?;
+    let source = source(host, call, &install)?;
+    let findings = of_host(host, &here, Some(release.minor), Some(&name))?;
+    diagnose::first_error(&findings).map_or(Ok(()), Err)?;
+    print(host, &findings);
+    let pair = install::pair(&install.facts.pair, &name, release.minor, now);
+    let known = token.as_ref().and_then(|token| token.as_ref().ok()).cloned();
+    let own = Own { pair: &pair, lone: install::lone_key(&install.facts.pair) };
+    let (ca, issued) = issue::certificate(host, call, token, own, &name, now)?;
+    let program = new_program(host, release, source)?;
     let has_systemd = install.facts.unit.has_systemd;
     let ending = if args.no_start { Ending::NoStart } else { Ending::Run };
     let (plan, _) = plan(&joined, with_unit(host, install)?, New { issued, program }, ending)?;
@@ -153,7 +184,6 @@ fn finish(
     if !is_real || outcome.exit != Exit::Done {
         return Ok(outcome);
     }
-    program::clean(host)?;
     if !waits {
         if ending == Ending::Run {
             host.report.warning("systemd is not running: edgecore is installed, but was not started");
@@ -179,21 +209,22 @@ pub(super) fn with_unit(host: &Host, install: Install) -> Result<crate::plan::Ho
     Ok(facts)
 }
 
-/// Refuses (exit 4) a host that is a node of Kubernetes.
-fn refuse_kubelet(here: &HostFacts) -> Result<()> {
-    let Some(finding) = diagnose::host::processes(here).into_iter().find(|one| one.severity == Severity::Error) else {
-        return Ok(());
-    };
-    Err(of_finding(&finding).with_exit(Exit::Refused))
+/// Refuses (exit 4) a host that is a node of Kubernetes, or where another edgecore runs.
+fn refuse_processes(here: &HostFacts) -> Result<()> {
+    let mut all = diagnose::host::processes(here);
+    all.extend(diagnose::host::second(here));
+    diagnose::first_error(&all).map_or(Ok(()), |error| Err(error.with_exit(Exit::Refused)))
 }
 
-/// What would keep edgecore from starting, as `check` finds it.
-fn of_host(host: &Host, here: &HostFacts) -> Result<Vec<Finding>> {
-    let mut all: Vec<Finding> = diagnose::host::name(here).into_iter().collect();
-    let owners = socket_owners(&host.root, &here.listening)?;
-    all.extend(diagnose::host::ports(&here.config, &here.listening, &owners));
-    all.extend(diagnose::host::memory(here));
-    Ok(all)
+/// Prints the warnings among findings.
+fn print(host: &mut Host, findings: &[Finding]) {
+    for finding in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
+        let place = if finding.file.is_empty() { String::new() } else { format!("{}: ", finding.file) };
+        host.report.warning(&format!("{place}{}", finding.text));
+        if let Some(hint) = &finding.hint {
+            host.report.hint(hint);
+        }
+    }
 }
 
 /// Refuses (exit 4) a host on which a join would break what is there.
@@ -215,112 +246,14 @@ pub(super) fn refuse(host: &Host, install: &Install, release: &Release) -> Resul
     match &install.starts {
         Some(program) if program != INSTALLED => {
             Err(Error::refused(format!("cannot join: {} starts {program}, and not {INSTALLED}", Kind::EdgeCore.unit()))
-                .hint("remove that installation first: edge-reset scan shows what it consists of"))
+                .hint("remove that installation first; see what it consists of: edge-reset scan"))
         }
         _ => Ok(()),
     }
 }
 
-/// The CA of cloudcore, and a new certificate where the pair on the host cannot be used. In a dry run it is not fetched.
-fn certificate(
-    host: &mut Host,
-    call: &Call<'_>,
-    (token, pair, lone): (Option<ReadToken>, &Pair, Option<PrivateKey>),
-    name: &str,
-    now: i64,
-) -> std::result::Result<(Certificate, Option<Issued>), NotIssued> {
-    let (cloud, version) = (&call.cloud, call.args.version.minor);
-    if let (Pair::Good { ca }, true) = (pair, call.args.no_start) {
-        return Ok(((**ca).clone(), None));
-    }
-    // What is wrong with the token itself comes before what is wrong with cloudcore.
-    let needs_token = !matches!(pair, Pair::Good { .. });
-    if needs_token && let Some(finding) = token.as_ref().and_then(diagnose::token::form) {
-        return Err(NotIssued::Refused(of_finding(&finding)));
-    }
-    let found = facts::cloud::read(cloud, edge_host::now);
-    let mut findings = diagnose::cloud::ports(cloud, &found);
-    findings.extend(diagnose::cloud::authority(cloud, &found));
-    stop_at(host, &findings)?;
-    let served = found.authority().ok_or_else(|| Error::failed("cannot join: cloudcore serves no CA"))?;
-    let why = match pair {
-        Pair::Good { ca } if ca.der == served.der => {
-            stop_at(host, &of_node(cloud, &served, name, now, true))?;
-            return Ok((served, None));
-        }
-        Pair::Good { .. } => Some("the certificate of this node is from another cloudcore".to_owned()),
-        Pair::Unusable(why) => Some(why.clone()),
-        Pair::Absent => None,
-    };
-    let because = why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-    let token = match token {
-        Some(Ok(token)) => token,
-        Some(Err(error)) => return Err(NotIssued::Refused(Error::failed(format!("cannot use the token: {error}")))),
-        None => {
-            let error = Error::usage(format!("cannot join without --token{because}"));
-            return Err(NotIssued::Failed(error.hint(format!(
-                "pipe it: kubectl get secret -n kubeedge tokensecret -o json | ssh edge edge-join apply --cloudcore {} --version {} --token -",
-                cloud.https.url_host(),
-                call.args.version
-            ))));
-        }
-    };
-    if let Some(why) = why {
-        host.report.note(&format!("a new certificate is needed: {why}"));
-    }
-    let mut findings = diagnose::token::time(Some(&token), now, found.ahead);
-    findings.extend(diagnose::token::authority(&token, &served));
-    findings.extend(of_node(cloud, &served, name, now, false));
-    stop_at(host, &findings)?;
-    let shown = subject::shown(&subject_of(name, version)?);
-    let ca = encode(CERTIFICATE, &served.der).into_bytes();
-    let own = lone.filter(|_| host.mode == Mode::Apply);
-    let is_new = own.is_none();
-    if host.mode == Mode::DryRun {
-        let key: MakeKey = Box::new(|| Err(Error::failed("cannot make a private key in a dry run")));
-        return Ok((served, Some(Issued { ca, certificate: Vec::new(), key: Some(key), subject: shown })));
-    }
-    let key = own.map_or_else(certificate::new_key, Ok)?;
-    let fetched = certificate::request_with(key, cloud, &served, &token, name, version, now)?;
-    let new = fetched.certificate_pem().into_bytes();
-    let make: MakeKey = Box::new(move || fetched.key_pem().map(String::into_bytes));
-    Ok((served, Some(Issued { ca, certificate: new, key: is_new.then_some(make), subject: shown })))
-}
-
-/// What cloudcore says of the node, over TLS that is verified.
-fn of_node(cloud: &Cloud, ca: &Certificate, name: &str, now: i64, is_joined: bool) -> Vec<Finding> {
-    match facts::cloud::node(cloud, ca, None, name, now) {
-        Ok(exchange) => diagnose::cloud::node(cloud, &exchange, name, is_joined).into_iter().collect(),
-        Err(failure) => vec![diagnose::cloud::server(cloud, &failure)],
-    }
-}
-
-/// Ends with the first error among the findings; the others are printed.
-fn stop_at(host: &mut Host, findings: &[Finding]) -> std::result::Result<(), NotIssued> {
-    if let Some(finding) = findings.iter().find(|finding| finding.severity == Severity::Error) {
-        let error = of_finding(finding);
-        return Err(if finding.file == TOKEN { NotIssued::Refused(error) } else { NotIssued::Failed(error) });
-    }
-    for finding in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
-        host.report.warning(&format!("{}: {}", finding.file, finding.text));
-        if let Some(hint) = &finding.hint {
-            host.report.hint(hint);
-        }
-    }
-    Ok(())
-}
-
-fn of_finding(finding: &Finding) -> Error {
-    let place = if finding.file.is_empty() { String::new() } else { format!("{}: ", finding.file) };
-    let error = Error::failed(format!("cannot join: {place}{}", finding.text));
-    match &finding.hint {
-        Some(hint) => error.hint(hint.clone()),
-        None => error,
-    }
-}
-
-/// The program to install; none where that of the release is installed, or in a dry run that would have to download it.
-pub(super) fn new_program(host: &mut Host, call: &Call<'_>, install: &Install) -> Result<Option<NewProgram>> {
+/// Where the program is from, without using the network; none where that of the release is installed.
+pub(super) fn source(host: &Host, call: &Call<'_>, install: &Install) -> Result<Option<(Source, Arch)>> {
     let (args, release) = (call.args, &call.args.version);
     let unknown = || Error::failed("cannot find out the architecture of this system").hint("use a system with /bin/sh");
     // The programs of a system decide: a 64-bit kernel may run a 32-bit system.
@@ -339,6 +272,16 @@ pub(super) fn new_program(host: &mut Host, call: &Call<'_>, install: &Install) -
     }
     let source = select(&options, release, arch)?;
     debug_assert!(is_local == matches!(source.place, Place::File(_)), "a local source is a file");
+    Ok(Some((source, arch)))
+}
+
+/// The program to install; none where it is installed, or in a dry run that would have to download it.
+pub(super) fn new_program(
+    host: &mut Host,
+    release: &Release,
+    source: Option<(Source, Arch)>,
+) -> Result<Option<NewProgram>> {
+    let Some((source, arch)) = source else { return Ok(None) };
     let Some(obtained) = obtain(host, &source, release, arch)? else {
         host.count_unlisted();
         return Ok(None);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use edge_fetch::folder::{self, SUMS_512};
-use edge_fetch::sha512;
+use edge_fetch::{Sha512Writer, sha512};
 use edge_host::{Error, Exit, Host, Mode, Outcome, Result, Root, out_root, shown_url};
 use serde_json::json;
 
@@ -50,19 +50,18 @@ pub(crate) fn run(host: &mut Host, args: &DownloadArgs) -> Result<Outcome> {
     };
     // An interrupted download is removed.
     host.catch_signals()?;
-    let mut file = to.new_file(&path, 0o644)?;
+    let mut file = Sha512Writer::new(to.new_file(&path, 0o644)?);
     fetch_to(host, url, &mut file)?;
-    file.finish()?;
-    let mut file = to.open(&path)?.ok_or_else(|| Error::cannot("read", &shown, "it was removed"))?;
-    let sum = sha512(&mut file, &shown, &|| host.check_interrupt())?;
+    let (file, sum) = file.finish();
+    // What has its final name is verified: a file of another call keeps it until then.
     if sum != expected {
-        to.remove_tree(&path)?;
         return Err(Error::refused(format!(
             "cannot use {}: its SHA-512 is {sum}, expected {expected}",
             shown_url(url)
         ))
         .hint("it is damaged, of another release, or was modified in transit; download it again"));
     }
+    file.finish()?;
     folder::add_to_list(&to, SUMS_512, &name, &sum)?;
     host.report.line(&format!("downloaded {shown}, sha512 {sum}"));
     host.report.count(1);

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use edge_host::action::Bytes;
-use edge_host::{Error, Host, Inverse, Mode, Node, Outcome, Plan, Result, State, apply};
+use edge_host::{Error, Exit, Host, Inverse, Mode, Node, Outcome, Plan, Result, State, apply};
 use edge_kubeedge::stream::{HTTPS_PORT, TUNNEL_PORT, WEBSOCKET_PORT};
 use edge_kubeedge::token::Token;
 
-use super::apply::{Call, join, new_program, refuse, with_unit};
+use super::apply::{Call, join, new_program, refuse, source, with_unit};
 use crate::certificate::NotIssued;
 use crate::facts::install;
 use crate::plan::unit::{FIRST_BOOT_FILE, FIRST_BOOT_LINK, TOKEN_FILE, first_boot as unit_text};
@@ -29,11 +29,17 @@ pub(super) fn token_refused(host: &Host) -> Error {
 /// Prepares the image below --root.
 pub(super) fn run(host: &mut Host, call: &Call<'_>) -> Result<Outcome> {
     host.prepare_change()?;
+    let ended = run_prepared(host, call);
+    program::clean_after(host, ended.as_ref().map_or_else(Error::exit, |outcome| outcome.exit))?;
+    ended
+}
+
+fn run_prepared(host: &mut Host, call: &Call<'_>) -> Result<Outcome> {
     let release = &call.args.version;
     let install = install::read(host, release.minor)?;
     refuse(host, &install, release)?;
     let program = own_program(host)?;
-    let new = New { issued: None, program: new_program(host, call, &install)? };
+    let source = source(host, call, &install)?;
     let https = call.cloud.https.to_string();
     let (hub, tunnel) = (call.cloud.hub.to_string(), call.cloud.tunnel.to_string());
     let joined = Joined {
@@ -47,11 +53,13 @@ pub(super) fn run(host: &mut Host, call: &Call<'_>) -> Result<Outcome> {
         taints: &call.node.taints,
         settings: &call.settings,
     };
+    // What cannot be configured is refused before anything is downloaded.
+    crate::plan::config::after(&joined, &install.facts.config)?;
+    let new = New { issued: None, program: new_program(host, release, source)? };
     let (mut plan, _) = plan(&joined, with_unit(host, install)?, new, Ending::Image)?;
     plan_first_boot(host, &mut plan, &unit_text(&words(program, call)))?;
     let outcome = apply(host, plan)?;
     if host.mode == Mode::Apply {
-        program::clean(host)?;
         let shown = host.root.display(Path::new(TOKEN_FILE));
         host.report.hint(&format!(
             "before the first boot, put the token in place: install -m 600 -D TOKEN_FILE {}",
@@ -134,14 +142,32 @@ pub(super) fn first_boot(host: &mut Host, call: &Call<'_>) -> Result<Outcome> {
     }
     let text = String::from_utf8_lossy(&found.bytes).into_owned();
     let ended = join(host, call, Some(Token::from_input(&text)));
-    let is_used = match &ended {
-        Ok(_) => true,
-        Err(NotIssued::Refused(_)) => true,
-        Err(NotIssued::Failed(_)) => false,
-    };
-    if is_used && host.mode == Mode::Apply {
+    if is_used(&ended) && host.mode == Mode::Apply {
         host.root.remove_tree(path)?;
         host.report.note(&format!("{TOKEN_FILE} is deleted"));
     }
     ended.map_err(Error::from)
+}
+
+/// Whether the token is of no more use: the join is complete, or the cloudcore that it is for does not accept it. After
+/// anything else another boot tries it again.
+fn is_used(ended: &std::result::Result<Outcome, NotIssued>) -> bool {
+    match ended {
+        Ok(outcome) => outcome.exit == Exit::Done,
+        Err(not) => matches!(not, NotIssued::Refused(_)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_is_kept_until_the_join_is_complete_or_refused() {
+        for exit in [Exit::Done, Exit::Failed, Exit::Differs, Exit::Refused, Exit::Interrupted] {
+            assert_eq!(is_used(&Ok(Outcome { exit, ..Outcome::default() })), exit == Exit::Done, "{exit:?}");
+        }
+        assert!(is_used(&Err(NotIssued::Refused(Error::failed("expired")))));
+        assert!(!is_used(&Err(NotIssued::Failed(Error::failed("another CA")))));
+    }
 }

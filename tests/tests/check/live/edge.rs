@@ -42,16 +42,13 @@ fn edge_names_the_port_that_does_not_answer() {
 #[test]
 fn edge_ends_within_five_seconds_with_everything_dead() {
     let test = "edge_ends_within_five_seconds_with_everything_dead";
-    let dead = "edit s/192.0.2.1/198.51.100.99/; \"$CHECK\" edge";
+    // The time of the utility alone, without that of its surroundings.
+    let dead = "edit s/192.0.2.1/198.51.100.99/; timeout 5 \"$CHECK\" edge";
     let expected = "198.51.100.99: error: ports 10000 (hub), 10002 (HTTPS port), 10004 (tunnel): the connection is not answered in time";
     finds(test, dead, 3, &[expected]);
-    let Some((_, took)) = run(test, dead) else { return };
-    assert!(took < Duration::from_secs(5), "{took:?}");
     // A name that DNS does not resolve, with a name server that does not answer.
-    let script = "edit s/192.0.2.1/cloud.example/; \"$CHECK\" edge";
+    let script = "edit s/192.0.2.1/cloud.example/; timeout 5 \"$CHECK\" edge";
     finds(test, script, 3, &["cloud.example: error: no answer in time, while the name was resolved"]);
-    let Some((_, took)) = run(test, script) else { return };
-    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn apply_with_a_refused_token_changes_nothing() {
     }
     let without = machine.sh(JOIN).expect(2);
     says(&without, "cannot join without --token");
-    says(&without, "edge-join apply --cloudcore 127.0.0.1 --version 1.23.1 --token -");
+    says(&without, "| ssh edge edge-join apply --cloudcore 127.0.0.1 --version 1.23.1 --token -");
     // The tokens of this test begin as that of the double.
     machine.sh("rm -rf /run/expired /run/forged /run/other").expect(0);
     machine.has_no_token(&[]);
@@ -148,10 +148,88 @@ fn first_boot_deletes_a_token_that_is_refused() {
     let join = JOIN.replace(" apply", " apply --first-boot");
     says(&machine.sh(&join).expect(1), "cloudcore refuses the token");
     machine.sh("! test -e /etc/edgeutils/join-token && ! test -e /etc/kubeedge/certs").expect(0);
+    // So is one that has expired by its clock.
+    machine
+        .sh("/run/cloudcore token /run/cloud --seconds -5 > /run/expired; install -m 600 -D /run/expired /etc/edgeutils/join-token")
+        .expect(0);
+    says(&machine.sh(&join).expect(1), "it expired on ");
+    machine.sh("! test -e /etc/edgeutils/join-token").expect(0);
+    // Another cloudcore has not seen it.
+    machine.sh("install -m 600 -D /run/other/token /etc/edgeutils/join-token").expect(0);
+    says(&machine.sh(&join).expect(1), "it is for the CA sha256:");
+    machine.sh("test -e /etc/edgeutils/join-token").expect(0);
+    // One that is incomplete was sent to nobody.
+    machine.sh("head -c 100 /run/cloud/token > /run/half; install -m 600 -D /run/half /etc/edgeutils/join-token; rm /run/half").expect(0);
+    says(&machine.sh(&join).expect(1), "it cannot be used");
+    machine.sh("test -e /etc/edgeutils/join-token").expect(0);
     // Where cloudcore does not answer, the token is kept for another try.
     machine
         .sh("systemctl stop cloudcore-double; install -m 600 -D /run/cloud/token /etc/edgeutils/join-token")
         .expect(0);
     machine.sh(&join).expect(1);
     machine.sh("test -e /etc/edgeutils/join-token").expect(0);
+}
+
+#[test]
+fn apply_refuses_a_host_on_which_edgecore_cannot_work() {
+    let Some(machine) = Machine::boot("apply_refuses_a_host_on_which_edgecore_cannot_work") else { return };
+    machine.serve("--version 1.23");
+    let before = machine.tree();
+    let join = format!("{JOIN} --token /run/cloud/token");
+    // The unit has not started this one: a second would be started beside it.
+    machine.sh("cp /bin/sleep /run/edgecore; systemd-run --quiet --unit=other /run/edgecore 600; sleep 0.3").expect(0);
+    let ran = machine.sh(&join).expect(4);
+    says(&ran, "another edgecore is running (process ");
+    says(&ran, "edge-conf unit edgecore");
+    says(&machine.sh("edge-join --force-namespace check").expect(3), "another edgecore is running (process ");
+    machine.sh("systemctl stop other").expect(0);
+    // No other name is made up for a host whose own cannot be that of a node.
+    machine.sh("echo edge_1 > /proc/sys/kernel/hostname && sed -i s/edge1/edge_1/ /etc/hosts").expect(0);
+    says(&machine.sh(&join).expect(4), "such as --node-name edge-1");
+    machine.sh("hostname edge1 && sed -i s/edge_1/edge1/ /etc/hosts").expect(0);
+    machine.sh("echo modules.edged.noSuchKey=1 > /run/settings").expect(0);
+    says(&machine.sh(&format!("{join} --settings /run/settings")).expect(4), "noSuchKey");
+    // The runtime is judged as edgecore will be configured.
+    machine.start_runtime("systemd");
+    says(&machine.sh(&join).expect(1), "its cgroup driver is systemd, and edgecore's is cgroupfs");
+    machine.sh("systemctl stop runtime-standin").expect(0);
+    says(&machine.sh(&join).expect(1), "the container runtime does not answer");
+    assert_eq!(machine.tree(), before);
+    assert_eq!(machine.sh("cat /run/record 2>/dev/null").stdout, "", "cloudcore was asked");
+    machine.start_runtime("systemd");
+    machine.sh("echo modules.edged.tailoredKubeletConfig.cgroupDriver=systemd > /run/settings").expect(0);
+    machine.sh(&format!("{join} --settings /run/settings")).expect(0);
+    machine.sh(&format!("{JOIN} --settings /run/settings")).expect(0);
+}
+
+#[test]
+fn apply_without_a_start_verifies_all_that_it_otherwise_does() {
+    let Some(machine) = Machine::boot("apply_without_a_start_verifies_all_that_it_otherwise_does") else { return };
+    machine.serve("--version 1.23");
+    machine.sh(&format!("{JOIN} --no-start --token /run/cloud/token")).expect(0);
+    // A key that others can read is closed, and an undo restores what it was.
+    machine.sh("cd /etc/kubeedge/certs; chmod 644 server.key; chown 1:1 server.key").expect(0);
+    let key =
+        |want: &str| assert_eq!(machine.sh("stat -c '%a %u:%g' /etc/kubeedge/certs/server.key").stdout.trim(), want);
+    says(&machine.sh(&format!("{JOIN} --no-start -n")).expect(3), "/etc/kubeedge/certs/server.key");
+    machine.sh(&format!("{JOIN} --no-start")).expect(0);
+    key("600 0:0");
+    machine.sh("edge-join --force-namespace undo").expect(0);
+    key("644 1:1");
+    machine.sh(&format!("{JOIN} --no-start")).expect(0);
+    says(&machine.sh(&format!("{JOIN} --no-start")).expect(0), "already up to date");
+    let before = machine.tree();
+    for other in ["--hub-port 10009", "--https-port 10009"] {
+        says(&machine.sh(&format!("{JOIN} --no-start {other}")).expect(1), "cannot connect to cloudcore");
+    }
+    // So is the same one: it may have another CA since, or other settings may be wrong.
+    machine.sh("echo modules.edged.noSuchKey=1 > /run/settings").expect(0);
+    says(&machine.sh(&format!("{JOIN} --no-start --settings /run/settings")).expect(4), "noSuchKey");
+    machine.sh("mv /run/cloud /run/cloud.old; /run/cloudcore make /run/cloud --san 127.0.0.1").expect(0);
+    machine.serve("--version 1.23");
+    let other = machine.sh(&format!("{JOIN} --no-start")).expect(2);
+    says(&other, "the certificate of this node is from another cloudcore");
+    machine.sh("systemctl stop cloudcore-double").expect(0);
+    says(&machine.sh(&format!("{JOIN} --no-start")).expect(1), "cannot connect to cloudcore");
+    assert_eq!(machine.tree(), before);
 }
