@@ -151,7 +151,7 @@ impl Registered {
     }
 }
 
-/// What cloudcore says of the name of the node, or why it says nothing.
+/// What cloudcore says of the name of the node, or why it does not answer.
 pub fn asked(cloud: &Cloud, asked: Result<Exchange, Failure>, name: &str, is_joined: bool) -> Option<Finding> {
     match asked {
         Ok(exchange) => node(cloud, &exchange, name, is_joined),
