@@ -35,7 +35,6 @@ fn check_names_what_answers_in_place_of_cloudcore() {
         ("endless", "the answer is larger than 65536 bytes", "--https-port"),
         ("no-https", "cannot connect to cloudcore's HTTPS port: the connection is refused", "--https-port 30002"),
         ("no-hub", "cannot connect to cloudcore's hub port: the connection is refused", "--hub-port"),
-        ("no-tunnel", "cannot connect to cloudcore's tunnel port: the connection is refused", "--tunnel-port"),
         ("no-https,no-hub,no-tunnel", "cannot connect to cloudcore: nothing listens on its ports", "start cloudcore"),
         ("other-ca", "the token is of another cloudcore", "get a new token"),
         ("other-server", "cloudcore cannot be trusted: its certificate is not from this CA", "restart cloudcore"),
@@ -43,6 +42,17 @@ fn check_names_what_answers_in_place_of_cloudcore() {
         let (text, said) = finding(&ca, mode, Some(&other));
         assert!(text.contains(want) && said.contains(hint), "{mode}: {text}\n{said}");
     }
+}
+
+#[test]
+fn cloudcore_without_a_tunnel_can_be_joined() {
+    let Some(ca) = authority("cloudcore_without_a_tunnel") else { return };
+    let cloud = Cloudcore::start(&ca, &Settings { mode: "no-tunnel", ..Settings::default() });
+    let found = of_cloud(&check(&cloud, &ca.token(), &[]));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].severity, "warning");
+    assert!(found[0].text.starts_with("cannot connect to cloudcore's tunnel port: the connection is refused"));
+    assert!(found[0].hint.contains("--tunnel-port"), "{found:?}");
 }
 
 #[test]

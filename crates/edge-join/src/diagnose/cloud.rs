@@ -9,6 +9,7 @@ use crate::request::Cloud;
 
 const NODE_PORT: &str =
     "a cloudcore behind a NodePort service has --https-port 30002 --hub-port 30000 --tunnel-port 30004";
+const TUNNEL: &str = "--tunnel-port";
 /// What cloudcore 1.20 and later say of a node.
 const NODE_ABSENT: &str = "Node not found";
 
@@ -18,7 +19,7 @@ pub fn ports(cloud: &Cloud, facts: &CloudFacts) -> Vec<Finding> {
     let all = [
         (&cloud.https, "HTTPS", "--https-port", https),
         (&cloud.hub, "hub", "--hub-port", facts.hub.as_ref().err()),
-        (&cloud.tunnel, "tunnel", "--tunnel-port", facts.tunnel.as_ref().err()),
+        (&cloud.tunnel, "tunnel", TUNNEL, facts.tunnel.as_ref().err()),
     ];
     let ports = all.iter().map(|(to, ..)| to.port.to_string()).collect::<Vec<_>>().join(", ");
     let failed: Vec<_> =
@@ -49,7 +50,14 @@ fn host(to: &Address, ports: &str, failure: &Failure) -> Finding {
 }
 
 fn port(to: &Address, name: &str, option: &str, failure: &Failure) -> Finding {
-    let finding = Finding::error(to.to_string(), format!("cannot connect to cloudcore's {name} port: {failure}"));
+    let text = format!("cannot connect to cloudcore's {name} port: {failure}");
+    // A cloudcore whose stream is off has no tunnel, and edgecore joins without one.
+    if option == TUNNEL {
+        let text = format!("{text}; without the tunnel kubectl logs and exec do not reach this node");
+        let hint = format!("for them, turn the stream on, on the host of cloudcore: edge-conf enable logs; or name the port with {option}");
+        return Finding::warning(to.to_string(), text).hint(hint);
+    }
+    let finding = Finding::error(to.to_string(), text);
     finding.hint(format!("open the port on the way to cloudcore, or name it with {option}; {NODE_PORT}"))
 }
 

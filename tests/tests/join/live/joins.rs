@@ -11,7 +11,9 @@ fn apply_joins_a_cloudcore_of_each_version() {
     let before = machine.tree();
     for version in versions {
         let minor = version.rsplit_once('.').unwrap().0;
-        machine.serve(&format!("--version {minor}"));
+        // As the first versions are by default: kubectl logs is off.
+        let mode = if minor == "1.8" { "--mode no-tunnel" } else { "" };
+        machine.serve(&format!("--version {minor} {mode}"));
         let join = format!(
             "edge-join --force-namespace apply --cloudcore 127.0.0.1 --version {version} --archive /run/programs/edgecore-{version}"
         );
