@@ -24,6 +24,8 @@ const NODE_SUBJECT: Minor = Minor::new(16);
 /// The subject up to 1.15, without the name of the node; so is the rest in every version.
 const OLD_SUBJECT: &str = "/C=CN/ST=Zhejiang/L=Hangzhou/O=kubeEdge/CN=kubeedge.io";
 const NEW_SUBJECT: &str = "/C=CN/ST=Zhejiang/L=Hangzhou/O=system:nodes/CN=system:node:";
+/// The attributes that cloudcore takes from a request.
+const IDENTITY: [&str; 2] = ["O", "CN"];
 /// How far our clock may be behind: certificates are valid from the second in which they are issued.
 const CLOCKS_DIFFER: i64 = 300;
 /// An HMAC-SHA256 in base64url.
@@ -185,6 +187,11 @@ pub fn subject_of(node: &str, version: Minor) -> Result<subject::DistinguishedNa
     subject::parse(&text)
 }
 
+/// What a cloudcore takes of a requested subject.
+pub fn identity(requested: &subject::DistinguishedName) -> String {
+    IDENTITY.map(|name| format!("{name}={}", subject::values(requested, name).concat())).join(", ")
+}
+
 fn not_sent(cloud: &Cloud, failure: &Failure) -> Error {
     diagnose::as_error(&diagnose::cloud::server(cloud, failure))
 }
@@ -283,7 +290,9 @@ fn looks_like_token(word: &str) -> bool {
 }
 
 /// Why a certificate cannot be used with this key and CA, whether it is new or on the host already; `name` is the subject
-/// that it must have, if that is known.
+/// that was requested, if that is known. Of it cloudcore takes only organization and common name into the certificate
+/// (kubeedge v1.23.1 `pkg/security/certs/x509_certs.go`, v1.8.2 `cloudhub/servers/httpserver/certutil.go`), in an encoding
+/// of its own.
 pub fn judge(
     own: &Certificate,
     key: &PrivateKey,
@@ -294,7 +303,9 @@ pub fn judge(
     if !own.matches_key(key) {
         return Err("it is for another private key".to_owned());
     }
-    if let Some(name) = name.filter(|name| !subject::same(&own.subject, name)) {
+    let differs =
+        |name: &&_| IDENTITY.iter().any(|one| subject::values(&own.subject, one) != subject::values(name, one));
+    if let Some(name) = name.filter(differs) {
         let (is, requested) = (subject::shown(&own.subject), subject::shown(name));
         return Err(format!("it is for {is}, and {requested} was requested"));
     }

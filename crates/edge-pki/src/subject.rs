@@ -134,6 +134,14 @@ fn text(value: &Any) -> String {
     }
 }
 
+/// The values of an attribute, such as `CN`, in the order of the certificate.
+pub fn values(name: &DistinguishedName, attribute: &str) -> Vec<String> {
+    let oid = ATTRIBUTES.iter().find(|known| known.name == attribute).map(|known| known.oid);
+    let pairs =
+        name.iter().flat_map(|rdn| rdn.iter()).filter(|pair| oid.is_some_and(|oid| pair.oid.to_string() == oid));
+    pairs.map(|pair| text(&pair.value)).collect()
+}
+
 /// Whether two names have the same bytes, as clients compare them.
 pub fn same(a: &DistinguishedName, b: &DistinguishedName) -> bool {
     matches!((a.to_der(), b.to_der()), (Ok(a), Ok(b)) if a == b)
@@ -149,6 +157,11 @@ mod tests {
         assert_eq!(shown(&name), "C=CN, ST=Zhejiang, O=Kube Edge, OU=a, OU=b, CN=x/y");
         assert_eq!(shown(&of_node("edge-1").unwrap()), "O=system:nodes, CN=system:node:edge-1");
         assert!(same(&name, &name) && !same(&name, &of_node("a").unwrap()));
+        assert_eq!(
+            (values(&name, "OU"), values(&name, "CN")),
+            (vec!["a".to_owned(), "b".to_owned()], vec!["x/y".to_owned()])
+        );
+        assert!(values(&name, "DC").is_empty() && values(&name, "none").is_empty());
     }
 
     #[test]

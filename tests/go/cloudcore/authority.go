@@ -120,12 +120,13 @@ func (a *authority) pool() *x509.CertPool {
 	return pool
 }
 
-// sign issues a certificate for a signing request: its subject, 365 days from now, for clients (measured).
+// sign issues a certificate for a signing request: its organization and common name, 365 days from now, for clients, as
+// the real ones do (pkg/security/certs/x509_certs.go).
 func (a *authority) sign(csr *x509.CertificateRequest, key crypto.PublicKey) ([]byte, error) {
 	now := time.Now()
 	return x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: serial(),
-		RawSubject:   csr.RawSubject,
+		Subject:      pkix.Name{Organization: csr.Subject.Organization, CommonName: csr.Subject.CommonName},
 		NotBefore:    now,
 		NotAfter:     now.AddDate(0, 0, 365),
 		KeyUsage:     x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,

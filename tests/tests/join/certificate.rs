@@ -38,7 +38,7 @@ fn certificate_is_issued_by_each_version_and_requested_as_edgecore_does() {
         let double = Cloudcore::start(&ca, &Settings { version, ..Settings::default() });
         let issued = join(&double, &token, minor).unwrap();
         let name = if minor < 16 { "O=kubeEdge, CN=kubeedge.io" } else { "O=system:nodes, CN=system:node:edge1" };
-        assert_eq!(subject::shown(&issued.certificate.subject), format!("C=CN, ST=Zhejiang, L=Hangzhou, {name}"));
+        assert_eq!(subject::shown(&issued.certificate.subject), name);
         assert!(issued.certificate.matches_key(&issued.key));
         assert!(issued.key_pem().unwrap().starts_with("-----BEGIN EC PRIVATE KEY-----\n"));
         assert_eq!(issued.ca_pem(), std::fs::read_to_string(ca.at("ca.crt")).unwrap());

@@ -37,11 +37,15 @@ fn certificate_is_judged_alike_whether_it_is_new_or_installed() {
         Certificate::from_pem(made.unwrap().as_bytes()).unwrap()
     };
     let good = made(&ca_key, &ca, "clientAuth", NOW);
-    let name = subject::parse("/O=system:nodes/CN=system:node:edge1").unwrap();
-    assert_eq!(judge(&good, &key, &ca, Some(&name), NOW), Ok(()));
-    let edge2 = subject::parse("/O=system:nodes/CN=system:node:edge2").unwrap();
+    // cloudcore leaves out the rest of the subject that edgecore requests.
+    let requested = |identity: &str| judge(&good, &key, &ca, Some(&subject::parse(identity).unwrap()), NOW);
+    for place in ["", "/C=CN/ST=Zhejiang/L=Hangzhou"] {
+        assert_eq!(requested(&format!("{place}/O=system:nodes/CN=system:node:edge1")), Ok(()));
+        for other in ["/O=system:nodes/CN=system:node:edge2", "/O=system:masters/CN=system:node:edge1"] {
+            assert!(requested(&format!("{place}{other}")).unwrap_err().contains("was requested"));
+        }
+    }
     let why = |own: &Certificate, key: &PrivateKey, now| judge(own, key, &ca, None, now).unwrap_err();
-    assert!(judge(&good, &key, &ca, Some(&edge2), NOW).unwrap_err().contains("was requested"));
     assert!(why(&good, &other_key, NOW).contains("for another private key"));
     // Both CAs have the same name, so that only the signature tells them apart.
     assert!(why(&made(&other_key, &other, "clientAuth", NOW), &key, NOW).contains("not signed by the CA"));

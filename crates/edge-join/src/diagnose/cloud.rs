@@ -54,7 +54,9 @@ fn port(to: &Address, name: &str, option: &str, failure: &Failure) -> Finding {
     // A cloudcore whose stream is off has no tunnel, and edgecore joins without one.
     if option == TUNNEL {
         let text = format!("{text}; without the tunnel kubectl logs and exec do not reach this node");
-        let hint = format!("for them, turn the stream on, on the host of cloudcore: edge-conf enable logs; or name the port with {option}");
+        let hint = format!(
+            "for them, turn the stream on, on the host of cloudcore: edge-conf enable logs; or name the port with {option}"
+        );
         return Finding::warning(to.to_string(), text).hint(hint);
     }
     let finding = Finding::error(to.to_string(), text);

@@ -179,9 +179,10 @@ pub fn leftovers(facts: &HostFacts, given: Option<Minor>, node: Option<&str>) ->
 /// Whether the installed certificate is of this node: from 1.16 on it names the node.
 pub fn own_certificate(facts: &HostFacts, node: Option<&str>) -> bool {
     let Some(Ok(certificate)) = &facts.certificate else { return false };
-    let subject = edge_pki::subject::shown(&certificate.subject);
-    let (_, name) = subject.rsplit_once("CN=").unwrap_or_default();
-    name == "kubeedge.io" || node.is_some_and(|node| name == format!("system:node:{node}"))
+    let names = edge_pki::subject::values(&certificate.subject, "CN");
+    names
+        .iter()
+        .any(|name| name == "kubeedge.io" || node.is_some_and(|node| name.strip_prefix("system:node:") == Some(node)))
 }
 
 /// The memory cgroup.

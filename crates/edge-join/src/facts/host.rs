@@ -175,7 +175,7 @@ fn config(root: &Root, given: Option<Minor>) -> Result<Config> {
 fn foreign(root: &Root) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for (dir, known) in [
-        (ETC, &["ca", "certs", "config", "edgecore", "dmi.sock"][..]),
+        (ETC, &["ca", "certs", "config", "edgecore", "dmi.sock", "manifests"][..]),
         (CA_DIR, &["rootCA.crt"]),
         (CERT_DIR, &["server.crt", "server.key"]),
         (CONFIG_DIR, &["edgecore.yaml"]),

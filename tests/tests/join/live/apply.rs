@@ -9,10 +9,12 @@ fn apply_joins_once_and_undo_reverts_all_of_it() {
     let before = machine.tree();
     let dry = machine.sh(&format!("{JOIN} --token /run/cloud/token -n")).expect(3);
     says(&dry, "/etc/kubeedge/certs/server.key");
+    says(&dry, "    subject O=system:nodes, CN=system:node:edge1\n");
     assert_eq!(machine.tree(), before, "a dry run");
 
     let ran = machine.sh(&format!("{JOIN} --token - --label site=a < /run/cloud/token")).expect(0);
     says(&ran, "edgecore v1.23.1 is connected to 127.0.0.1:10000 as edge1");
+    says(&ran, "    subject O=system:nodes, CN=system:node:edge1\n");
     machine.has_no_token(&[&dry, &ran]);
     machine
         .sh("systemctl is-active edgecore && systemctl is-enabled edgecore && systemd-analyze verify /etc/systemd/system/edgecore.service")
@@ -27,9 +29,12 @@ fn apply_joins_once_and_undo_reverts_all_of_it() {
         "{yaml}"
     );
 
-    // The pair is good, so no token is needed, and nothing is restarted.
+    // The pair is good, so no token is needed, and nothing is restarted. edgecore has made a directory.
+    machine.sh("mkdir /etc/kubeedge/manifests").expect(0);
     let (joined, started) = (machine.tree(), machine.sh("systemctl show -p InvocationID edgecore").stdout);
-    says(&machine.sh(&format!("{JOIN} --label site=a")).expect(0), "already up to date");
+    let again = machine.sh(&format!("{JOIN} --label site=a")).expect(0);
+    says(&again, "already up to date");
+    assert!(!again.stderr.contains("another installation"), "{}", again.stderr);
     assert_eq!(
         (machine.tree(), machine.sh("systemctl show -p InvocationID edgecore").stdout),
         (joined, started.clone())
@@ -42,7 +47,9 @@ fn apply_joins_once_and_undo_reverts_all_of_it() {
         "keadm upgrade edge --toVersion v1.22.0",
     );
 
-    machine.sh("edge-join --force-namespace undo && edge-join --force-namespace undo").expect(0);
+    machine
+        .sh("rmdir /etc/kubeedge/manifests && edge-join --force-namespace undo && edge-join --force-namespace undo")
+        .expect(0);
     assert_eq!(machine.tree(), before, "undone");
     assert_eq!(machine.sh("systemctl is-active edgecore").stdout.trim(), "inactive");
 }

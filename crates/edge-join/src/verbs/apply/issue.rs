@@ -68,19 +68,20 @@ pub(super) fn certificate(
         host.report.note(&format!("a new certificate is needed: {why}"));
     }
     print(host, &certificate::accepts(cloud, &served, &token, found.ahead, name, now)?);
-    let shown = subject::shown(&subject_of(name, version)?);
     let ca = encode(CERTIFICATE, &served.der).into_bytes();
     let own = lone.filter(|_| host.mode == Mode::Apply);
     let is_new = own.is_none();
     if host.mode == Mode::DryRun {
         let key: MakeKey = Box::new(|| Err(Error::failed("cannot make a private key in a dry run")));
-        return Ok((served, Some(Issued { ca, certificate: Vec::new(), key: Some(key), subject: shown })));
+        let subject = certificate::identity(&subject_of(name, version)?);
+        return Ok((served, Some(Issued { ca, certificate: Vec::new(), key: Some(key), subject })));
     }
     let key = own.map_or_else(certificate::new_key, Ok)?;
     let fetched = certificate::request_with(key, cloud, &served, &token, name, version, now)?;
+    let subject = subject::shown(&fetched.certificate.subject);
     let new = fetched.certificate_pem().into_bytes();
     let make: MakeKey = Box::new(move || fetched.key_pem().map(String::into_bytes));
-    Ok((served, Some(Issued { ca, certificate: new, key: is_new.then_some(make), subject: shown })))
+    Ok((served, Some(Issued { ca, certificate: new, key: is_new.then_some(make), subject })))
 }
 
 /// The words of this call, as far as they name cloudcore and the release, with a token from standard input.
