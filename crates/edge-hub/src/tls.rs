@@ -76,8 +76,9 @@ pub struct Peer {
     pub address: SocketAddr,
     /// Its certificates in DER, its own first.
     pub certificates: Vec<Vec<u8>>,
-    /// It asks for a certificate of the client.
-    pub asks_for_certificate: bool,
+    /// It asks for a certificate of the client and names the CAs that it accepts, as the hub and the tunnel of cloudcore do.
+    /// cloudcore's HTTPS port asks for one, and names none (1.23.1; `ClientAuth` in v1.4 to v1.23).
+    pub verifies_clients: bool,
 }
 
 impl Peer {
@@ -95,7 +96,8 @@ impl Peer {
 struct Seen {
     certificates: OnceLock<Vec<Vec<u8>>>,
     distrust: OnceLock<Distrust>,
-    asks: OnceLock<()>,
+    /// Set if it asks for a certificate of the client: whether it names the CAs that it accepts.
+    asks: OnceLock<bool>,
 }
 
 /// Accepts servers, and notes what they are.
@@ -168,8 +170,8 @@ struct Shown {
 }
 
 impl ResolvesClientCert for Shown {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.seen.asks.set(()).ok();
+    fn resolve(&self, authorities: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.seen.asks.set(!authorities.is_empty()).ok();
         self.identity.as_ref().map(|identity| Arc::clone(&identity.0))
     }
 
@@ -224,7 +226,7 @@ impl Secured {
         Peer {
             address: self.stream.sock.remote(),
             certificates: self.seen.certificates.get().cloned().unwrap_or_default(),
-            asks_for_certificate: self.seen.asks.get().is_some(),
+            verifies_clients: self.seen.asks.get().is_some_and(|names| *names),
         }
     }
 
@@ -253,17 +255,17 @@ impl Secured {
 
     /// Older versions of Go's server say `bad certificate` for a missing one, and TLS 1.2 has no other word for it.
     fn of_alert(&self, alert: AlertDescription) -> Failure {
-        let asks = self.seen.asks.get().is_some();
+        let asks = self.seen.asks.get();
         let is_missing = matches!(
             alert,
             AlertDescription::CertificateRequired
                 | AlertDescription::BadCertificate
                 | AlertDescription::HandshakeFailure
         );
-        if alert == AlertDescription::CertificateRequired || (asks && !self.has_identity && is_missing) {
+        if alert == AlertDescription::CertificateRequired || (asks == Some(&true) && !self.has_identity && is_missing) {
             return Failure::CertificateRequired;
         }
-        match (alert, asks && self.has_identity) {
+        match (alert, asks.is_some() && self.has_identity) {
             (AlertDescription::CertificateExpired, true) => Failure::CertificateRefused("it has expired"),
             (AlertDescription::UnknownCA, true) => Failure::CertificateRefused("it is not from the server's CA"),
             (AlertDescription::CertificateRevoked, true) => Failure::CertificateRefused("it is revoked"),

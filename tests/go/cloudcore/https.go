@@ -60,7 +60,10 @@ func (s *server) https(listener net.Listener) {
 	case s.mode["plain"]:
 		s.run("https", listener, http.HandlerFunc(s.route))
 	default:
-		s.run("https", tls.NewListener(listener, s.settings()), http.HandlerFunc(s.route))
+		settings := s.settings()
+		// For the renewal of certificates; without a CA, as any is accepted.
+		settings.ClientAuth = tls.RequestClientCert
+		s.run("https", tls.NewListener(listener, settings), http.HandlerFunc(s.route))
 	}
 }
 

@@ -54,16 +54,16 @@ fn hub_and_tunnel_accept_the_pair_of_a_node_alone() {
     for port in [double.hub, double.tunnel] {
         let ask = |identity| exchange(&at(port), Tls { trust, identity }, &Request::get("/"), LIMIT, within());
         let accepted = ask(Some(&own)).unwrap();
-        assert!(accepted.answer.status == 404 && accepted.peer.asks_for_certificate);
+        assert!(accepted.answer.status == 404 && accepted.peer.verifies_clients);
         assert!(accepted.peer.certificate().unwrap().signed_by(&root) == edge_pki::sign::Signed::Yes);
         assert!(matches!(ask(None), Err(Failure::CertificateRequired)));
         let refused = ask(Some(&foreign)).unwrap_err();
         assert!(matches!(refused, Failure::CertificateRefused(_)), "{refused:?}");
         // In TLS 1.3 the handshake itself succeeds.
-        assert!(look(&at(port), Tls { trust, identity: None }, within()).unwrap().asks_for_certificate);
+        assert!(look(&at(port), Tls { trust, identity: None }, within()).unwrap().verifies_clients);
     }
     let https = look(&at(double.https), Tls { trust, identity: Some(&own) }, within()).unwrap();
-    assert!(!https.asks_for_certificate);
+    assert!(!https.verifies_clients);
     let wrong = Certificate::from_pem(&std::fs::read(other.at("ca.crt")).unwrap()).unwrap();
     let trust = Trust::Ca { ca: &wrong, now: now() };
     let distrusted = look(&at(double.https), Tls { trust, identity: None }, within()).unwrap_err();

@@ -16,8 +16,8 @@ use crate::probe::{MOST, deadline};
 pub(crate) struct Reached {
     /// The address that was connected to.
     pub(crate) address: IpAddr,
-    /// Whether it requests a certificate of the client.
-    pub(crate) asks_for_certificate: bool,
+    /// Whether it names the CAs of its clients.
+    pub(crate) verifies_clients: bool,
     /// The status of its answer.
     pub(crate) status: u16,
     /// Whether its answer is a certificate.
@@ -93,7 +93,7 @@ pub(crate) fn all(config: &Config, pair: Option<&Pair>, tunnel_pair: Option<&Pai
 fn reached(found: &Exchange) -> Reached {
     Reached {
         address: found.peer.address.ip().to_canonical(),
-        asks_for_certificate: found.peer.asks_for_certificate,
+        verifies_clients: found.peer.verifies_clients,
         status: found.answer.status,
         is_certificate: is_certificate(found),
     }

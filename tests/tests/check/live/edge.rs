@@ -174,7 +174,7 @@ fn edge_names_swapped_ports() {
         "edit 's/:10000/:30002/; s/:10002/:30000/; s/:10004/:30004/'; cloud --ports 30000,30002,30004; \"$CHECK\" edge",
         3,
         &[
-            "192.0.2.1:30002: error: hub: the server does not require a client certificate: it is not the hub of cloudcore",
+            "192.0.2.1:30002: error: hub: the server does not verify client certificates: it is not the hub of cloudcore",
             "192.0.2.1:30000: error: HTTPS port: the server requires a client certificate: that is the hub's port",
         ],
     );

@@ -153,7 +153,7 @@ fn stream_server_without_client_certificates_is_a_warning_and_unknown_a_note() {
         let mut facts = facts();
         let address = "127.0.0.1:10003".parse().unwrap();
         // Without a certificate, which is an error of its own.
-        let presented = Ok(edge_hub::Peer { address, certificates: Vec::new(), asks_for_certificate: true });
+        let presented = Ok(edge_hub::Peer { address, certificates: Vec::new(), verifies_clients: true });
         facts.stream = Some(Stream { port: 10003, presented, in_file: None, without_certificate });
         let all = judge(&facts, 0).0;
         all.into_iter().filter(|one| one.severity != Severity::Error).collect::<Vec<_>>()

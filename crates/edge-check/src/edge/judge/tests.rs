@@ -47,7 +47,7 @@ const CLOUD: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// The answer of the HTTPS port, or of another one.
 fn reached(is_https: bool) -> Reached {
     let status = if is_https { 200 } else { 404 };
-    Reached { address: CLOUD, asks_for_certificate: true, status, is_certificate: is_https }
+    Reached { address: CLOUD, verifies_clients: true, status, is_certificate: is_https }
 }
 
 /// A node on which everything works.
@@ -305,11 +305,10 @@ fn servers_on_swapped_ports_are_named() {
     assert!(page.len() == 1 && page[0].contains("/ca.crt is not a certificate"), "{page:?}");
     for name in ["hub", "tunnel"] {
         let open = found(|facts| {
-            let result = Some(Ok(Reached { asks_for_certificate: false, ..reached(false) }));
+            let result = Some(Ok(Reached { verifies_clients: false, ..reached(false) }));
             *(if name == "hub" { &mut facts.probes.hub } else { &mut facts.probes.tunnel }) = result;
         });
-        let text =
-            format!("{name}: the server does not require a client certificate: it is not the {name} of cloudcore");
+        let text = format!("{name}: the server does not verify client certificates: it is not the {name} of cloudcore");
         assert!(open.len() == 1 && open[0].ends_with(&text), "{open:?}");
     }
 }

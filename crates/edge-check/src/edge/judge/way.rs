@@ -80,10 +80,10 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
 fn other_server(link: &Link<'_>, reached: &Reached) -> Option<Finding> {
     let text = if link.name != HTTPS {
         // Both verify the nodes (kubeedge v1.4 to v1.23 `cloud/pkg/cloudhub/servers`, `cloud/pkg/cloudstream`).
-        if reached.asks_for_certificate {
+        if reached.verifies_clients {
             return None;
         }
-        format!("the server does not require a client certificate: it is not the {} of cloudcore", link.name)
+        format!("the server does not verify client certificates: it is not the {} of cloudcore", link.name)
     } else if reached.status != 200 {
         format!("the request for /ca.crt is answered with status {}, and not with the CA", reached.status)
     } else if reached.is_certificate {
