@@ -105,6 +105,11 @@ fn check_names_what_the_certificate_of_the_server_lacks() {
             "its certificate does not name IP:127.0.0.1, but DNS:cloud.example, IP:10.0.0.5",
             "join by a name that it has (--cloudcore cloud.example), or on the cloud side add 127.0.0.1 to modules.cloudHub.advertiseAddress",
         ),
+        (
+            &["--san", "10.0.0.5"],
+            "its certificate does not name IP:127.0.0.1, but IP:10.0.0.5\n",
+            "(--cloudcore 10.0.0.5)",
+        ),
         (&["--san", ""], "its certificate does not name IP:127.0.0.1, but no name", "on the cloud side add 127.0.0.1"),
         (&["--days", "-1"], "its certificate expired on", "delete the old certificate"),
     ] {
@@ -112,7 +117,7 @@ fn check_names_what_the_certificate_of_the_server_lacks() {
         let cloud = Cloudcore::start(&ca, &Settings::default());
         let found = of_cloud(&check(&cloud, &ca.token(), &[]).expect(3));
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].text.contains(want) && found[0].hint.contains(hint), "{found:?}");
+        assert!(format!("{}\n", found[0].text).contains(want) && found[0].hint.contains(hint), "{found:?}");
     }
 }
 
