@@ -32,7 +32,8 @@ with_rules() {
 # line, for its reader, and as a whole, for the order.
 for save in iptables-save ip6tables-save 'nft --stateless list ruleset' 'ipset save' 'ipvsadm-save -n'; do
     case $save in
-    ipset*) grep -q '^ip_set ' /proc/modules && [ -n "$(ipset list -n)" ] || continue ;;
+    # Listing the sets loads the module.
+    ipset*) grep -q '^ip_set ' /proc/modules || continue; [ -n "$(ipset list -n)" ] || continue ;;
     ipvs*) grep -q '^ip_vs ' /proc/modules || continue ;;
     esac
     # A set's seed is random.
