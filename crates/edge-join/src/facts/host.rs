@@ -171,11 +171,12 @@ fn config(root: &Root, given: Option<Minor>) -> Result<Config> {
     Ok(Config { path, document, exists, version: read_by.version(), installed })
 }
 
-/// Entries of KubeEdge's directories that a join does not make and edgecore does not write.
+/// Entries of KubeEdge's directories that a join does not make, and that neither edgecore nor `keadm backup` and
+/// `keadm upgrade` make on a node.
 fn foreign(root: &Root) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for (dir, known) in [
-        (ETC, &["ca", "certs", "config", "edgecore", "dmi.sock", "manifests"][..]),
+        (ETC, &["backup", "ca", "certs", "config", "dmi.sock", "edgecore", "manifests", "upgrade_report.json"][..]),
         (CA_DIR, &["rootCA.crt"]),
         (CERT_DIR, &["server.crt", "server.key"]),
         (CONFIG_DIR, &["edgecore.yaml"]),

@@ -29,8 +29,8 @@ fn apply_joins_once_and_undo_reverts_all_of_it() {
         "{yaml}"
     );
 
-    // The pair is good, so no token is needed, and nothing is restarted. edgecore has made a directory.
-    machine.sh("mkdir /etc/kubeedge/manifests").expect(0);
+    // The pair is good, so no token is needed, and nothing is restarted. edgecore and keadm have made files.
+    machine.sh("mkdir /etc/kubeedge/manifests /etc/kubeedge/backup; touch /etc/kubeedge/upgrade_report.json").expect(0);
     let (joined, started) = (machine.tree(), machine.sh("systemctl show -p InvocationID edgecore").stdout);
     let again = machine.sh(&format!("{JOIN} --label site=a")).expect(0);
     says(&again, "already up to date");
@@ -48,7 +48,7 @@ fn apply_joins_once_and_undo_reverts_all_of_it() {
     );
 
     machine
-        .sh("rmdir /etc/kubeedge/manifests && edge-join --force-namespace undo && edge-join --force-namespace undo")
+        .sh("rm -r /etc/kubeedge/manifests /etc/kubeedge/backup /etc/kubeedge/upgrade_report.json && edge-join --force-namespace undo && edge-join --force-namespace undo")
         .expect(0);
     assert_eq!(machine.tree(), before, "undone");
     assert_eq!(machine.sh("systemctl is-active edgecore").stdout.trim(), "inactive");
