@@ -26,7 +26,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("e2fsprogs", "debugfs", &["e2e", "bench"]),
     package("fish", "fish", &["stories"]),
     package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc", &["dist", "qemu"]),
-    package("golang-go", "go", &["stories", "cluster", "dist", "package", "e2e"]),
+    package("golang-go", "go", &["bench", "stories", "cluster", "dist", "package", "e2e"]),
     // gnupg itself only asks for these two: keys are made and exported by gpg, with its agent.
     package("gpg", "gpg", &["stories", "package", "e2e"]),
     package("gpg-agent", "gpg-agent", &["stories", "package", "e2e"]),

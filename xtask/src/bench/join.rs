@@ -1,10 +1,10 @@
-//! edge-join: how long a check takes, with a cloudcore that nobody runs: it is refused at once, or never answers; and the
+//! edge-join: how long a check takes, of a double of cloudcore on the same host, and of a host that never answers; and the
 //! memory of an install from a release archive of full size.
 
 use std::path::Path;
 
-use anyhow::Result;
-use edgeutils_tests::standin;
+use anyhow::{Result, anyhow};
+use edgeutils_tests::{cloudcore, standin};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -16,19 +16,27 @@ use crate::workspace::{make_dir, write};
 const JWT: &str =
     "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjQxMDI0NDQ4MDB9.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// On loopback, where every port answers or refuses at once; and a host of which nothing comes, behind a device that drops
-/// what is sent.
+/// On loopback with the double, whose start counts, too; and a host of which nothing comes, behind a device that drops what
+/// is sent. What else is wrong with this host does not matter.
 pub(super) fn all(bin: &Path, scratch: &Path) -> Result<Vec<Case>> {
     let (program, token) = (bin.join("edge-join"), scratch.join("join-token"));
     write(&token, format!("{}.{JWT}\n", "0".repeat(64)))?;
-    let check = |host: &str| {
+    let check = |host: &str, token: &Path| {
         format!("{} check --cloudcore {host} --node-name edge1 --token {}", program.display(), token.display())
     };
     let only_problems = "test $? -eq 3";
-    let loopback = format!("{}; {only_problems}", check("127.0.0.1"));
+    let double = cloudcore::program_for("amd64").map_err(|why| anyhow!("no double of cloudcore: {why}"))?;
+    let (double, pki) = (double.display(), scratch.join("join-cloud"));
+    let of_double = check("127.0.0.1", &pki.join("token"));
+    let pki = pki.display();
+    let loopback = format!(
+        "ip link set lo up; {double} make {pki}; {double} serve {pki} >/dev/null & cloud=$!
+        until ss -ltn | grep -q :10004; do sleep 0.01; done
+        said=$({of_double}); code=$?; kill $cloud; test $code -eq 0 -o $code -eq 3 && ! echo \"$said\" | grep -q ^127.0.0.1"
+    );
     let silent = "ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up; \
 ip address add 192.0.2.1/24 dev v0; ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:01 dev v0";
-    let dead = format!("{silent}; {}; {only_problems}", check("192.0.2.9"));
+    let dead = format!("{silent}; {}; {only_problems}", check("192.0.2.9", &token));
     let nothing = Program::nothing();
     let mut cases = Vec::new();
     for (name, script, limit, runs) in
