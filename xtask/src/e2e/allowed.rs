@@ -48,6 +48,9 @@ pub(super) const JOIN_RESET: &[Allowed] = &[
     allowed("file", "etc/systemd/system/.edgeutils-trash-*", "edgecore.service, as above"),
     allowed("file", "usr/local/bin/.edgeutils-trash-*", "edgecore, as above"),
     allowed("file", "var/lib/edgeutils*", "the journal remembers what was done"),
+    // Loaded or not by the moment of the hard reset before; swap itself is compared.
+    volatile("unit", "swap.target"),
+    volatile("unit", "system-systemd\\x2dzram*"),
 ];
 
 /// What a runtime and a file server change by themselves, and modules, which stay loaded, with their settings.
